@@ -1,0 +1,35 @@
+"""rapidnn: neural networks as lookup tables, exact to the bit, and the cost of the machine that would run them."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from rapidnn.compose.composer import compose
+    from rapidnn.data.preprocess import Preprocess
+    from rapidnn.errors import RapidnnError
+    from rapidnn.execute.composed import ComposedNetwork, load
+
+__all__ = ["ComposedNetwork", "Preprocess", "RapidnnError", "__version__", "compose", "load"]
+
+_HOME = {
+    "ComposedNetwork": "rapidnn.execute.composed",
+    "Preprocess": "rapidnn.data.preprocess",
+    "RapidnnError": "rapidnn.errors",
+    "compose": "rapidnn.compose.composer",
+    "load": "rapidnn.execute.composed",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used, so that importing rapidnn stays fast."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'rapidnn' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,1 @@
+"""Composition: sample, cluster, tabulate."""

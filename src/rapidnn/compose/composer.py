@@ -1,0 +1,131 @@
+"""compose(): from a float network and calibration data to a composed network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from rapidnn import __version__
+from rapidnn.compose.plan import plan_graph
+from rapidnn.compose.sample import calibrate
+from rapidnn.compose.settings import DEFAULT_SIZE, Settings, Sizes
+from rapidnn.compose.tabulate import sampled_edges, tabulate
+from rapidnn.data.preprocess import Preprocess
+from rapidnn.errors import DataError
+from rapidnn.execute.composed import ComposedNetwork
+from rapidnn.execute.inputs import as_array
+from rapidnn.graph import Graph
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Progress = Callable[[str, int, int], None]
+"""Called with the stage's name, what is done, and what there is to do."""
+
+
+def compose(
+    model: nn.Module | str | Path,
+    calibration: Any,
+    weights: Sizes = DEFAULT_SIZE,
+    inputs: Sizes = DEFAULT_SIZE,
+    *,
+    granularity: Literal["layer", "channel"] = "layer",
+    activation_rows: int = 64,
+    operand_bits: int = 8,
+    product_bits: int = 16,
+    preprocess: Preprocess | None = None,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> ComposedNetwork:
+    """Turn a trained network into lookup tables.
+
+    Parameters
+    ----------
+    model
+        A PyTorch module, or the path of an ONNX file.
+    calibration
+        Array or tensor ``(N, *input_shape)`` of real, preprocessed inputs, float32; a few hundred suffice.
+    weights, inputs
+        Codebook sizes w and u, 1 to 256: one for all layers, or a mapping from layer name, with ``"*"`` for the rest.
+    granularity
+        ``"layer"``: one weight codebook per layer; ``"channel"``: one per output channel.
+    activation_rows
+        Rows q of the activation tables of sigmoid and tanh.
+    operand_bits
+        Grid of codebook values, 8 or 16; a codebook that loses over 5 % at 8 bits takes 16 by itself.
+    product_bits
+        Width of stored products, 2 to 31.
+    preprocess
+        How raw data become inputs; stored in the artifact. Default: they are inputs as they are.
+    threads
+        Calibration threads, default all cores; the result does not depend on it.
+    progress
+        Called with the name of each stage, what is done, and what there is to do.
+
+    Raises
+    ------
+    ModelError
+        If the network cannot be imported, or its import does not equal the original.
+    DataError
+        If the calibration data do not fit the network or hold NaN.
+    ComposeError
+        If a setting is not possible, or the network produces NaN.
+    """
+    settings = Settings(weights, inputs, granularity, activation_rows, operand_bits, product_bits)
+    samples = _samples(calibration)
+    report = progress or (lambda stage, done, total: None)
+    from rapidnn.frontends import import_model
+
+    report("import", 0, 1)
+    graph = import_model(model, samples)
+    report("import", 1, 1)
+    name = str(model) if isinstance(model, str | Path) else type(model).__name__
+    info = {
+        "network": name,
+        "rapidnn": __version__,
+        "settings": settings.to_json(),
+        "calibration_samples": len(samples),
+    }
+    return compose_graph(graph, samples, settings, preprocess, info, threads=threads, progress=report)
+
+
+def compose_graph(
+    graph: Graph,
+    samples: Any,
+    settings: Settings,
+    preprocess: Preprocess | None,
+    info: dict[str, Any],
+    *,
+    threads: int | None,
+    progress: Progress,
+) -> ComposedNetwork:
+    """The composition proper, of a graph whose passes have run."""
+    plan = plan_graph(graph)
+    settings.check_layers([step.name for step in plan.layers()])
+    histograms = calibrate(
+        graph,
+        samples,
+        sampled_edges(plan),
+        threads=threads,
+        progress=lambda done, total: progress("calibrate", done, total),
+    )
+    program = tabulate(
+        graph, plan, histograms, settings, progress=lambda done, total: progress("tabulate", done, total)
+    )
+    return ComposedNetwork(program, preprocess or Preprocess.identity(graph.input_shape), info)
+
+
+def _samples(calibration: Any) -> Any:
+    samples = as_array(calibration)
+    if samples.ndim < 2 or len(samples) == 0:
+        raise DataError(f"calibration data has shape {samples.shape}, expected (samples, ...) with at least one sample")
+    if samples.dtype.kind not in "fiub":
+        raise DataError(f"calibration data has type {samples.dtype}, expected numbers")
+    samples = np.ascontiguousarray(samples, np.float32)
+    bad = ~np.isfinite(samples.reshape(len(samples), -1)).all(axis=1)
+    if bad.any():
+        raise DataError(f"calibration sample {int(bad.argmax())} holds NaN or infinity; replace or drop it")
+    return samples

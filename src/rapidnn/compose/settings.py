@@ -1,0 +1,78 @@
+"""What the user chooses for a composition, checked."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from rapidnn.errors import ComposeError
+
+Sizes = int | Mapping[str, int]
+"""One codebook size for all layers, or sizes by layer name with ``"*"`` for the rest."""
+
+DEFAULT_SIZE = 16
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Composition settings; see :func:`rapidnn.compose` for their meaning.
+
+    Raises
+    ------
+    ComposeError
+        If a size is not 1 to 256, or another setting is not one of its values.
+    """
+
+    weights: Sizes = DEFAULT_SIZE
+    inputs: Sizes = DEFAULT_SIZE
+    granularity: Literal["layer", "channel"] = "layer"
+    activation_rows: int = 64
+    operand_bits: int = 8
+    product_bits: int = 16
+
+    def __post_init__(self) -> None:
+        for option in ("weights", "inputs"):
+            sizes = getattr(self, option)
+            for layer, size in sizes.items() if isinstance(sizes, Mapping) else [("*", sizes)]:
+                if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= 256:
+                    where = "" if layer == "*" else f" of layer {layer!r}"
+                    raise ComposeError(f"{option}={size!r}{where}: a codebook has 1 to 256 values")
+        if self.granularity not in ("layer", "channel"):
+            raise ComposeError(f"granularity={self.granularity!r}: expected 'layer' or 'channel'")
+        _expect("activation_rows", self.activation_rows, range(1, 65537), "1 to 65536")
+        _expect("operand_bits", self.operand_bits, (8, 16), "8 or 16")
+        _expect("product_bits", self.product_bits, range(2, 32), "2 to 31")
+
+    def weight_size(self, layer: str) -> int:
+        """Weight codebook size of a layer."""
+        return _size(self.weights, layer)
+
+    def input_size(self, layers: Collection[str]) -> int:
+        """Size of the codebook read by these layers: the largest any of them asks for."""
+        return max((_size(self.inputs, layer) for layer in layers), default=_size(self.inputs, "*"))
+
+    def check_layers(self, layers: Collection[str]) -> None:
+        """Raise ComposeError if sizes are given for a layer the network does not have."""
+        for option in ("weights", "inputs"):
+            sizes = getattr(self, option)
+            unknown = [n for n in sizes if n != "*" and n not in layers] if isinstance(sizes, Mapping) else []
+            if unknown:
+                raise ComposeError(
+                    f"{option}: the network has no layer {unknown[0]!r}; its layers are {', '.join(layers)}"
+                )
+
+    def to_json(self) -> dict[str, Any]:
+        """The settings as stored in an artifact."""
+        return asdict(self)
+
+
+def _size(sizes: Sizes, layer: str) -> int:
+    if isinstance(sizes, Mapping):
+        return sizes.get(layer, sizes.get("*", DEFAULT_SIZE))
+    return sizes
+
+
+def _expect(name: str, value: int, allowed: Collection[int], shown: str) -> None:
+    if value not in allowed:
+        raise ComposeError(f"{name}={value!r}: expected {shown}")

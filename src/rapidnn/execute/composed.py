@@ -1,0 +1,147 @@
+"""The composed network as its user holds it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rapidnn.data.preprocess import Preprocess
+from rapidnn.errors import DataError
+from rapidnn.execute.inputs import as_array, check_input
+from rapidnn.execute.reference import Ints, Observer, carry, run_reference
+from rapidnn.execute.vectorised import run_vectorised
+from rapidnn.tables.artifact import Artifact, load_artifact, save_artifact
+from rapidnn.tables.program import Program
+
+Executor = Callable[[Program, NDArray[np.float32], Observer | None], Ints]
+BACKENDS: Mapping[str, Executor] = {"numpy": run_vectorised, "reference": run_reference}
+DEFAULT_BACKEND = "numpy"
+
+_EDGE_BYTES = 64 << 20
+_MAX_BATCH = 1024
+
+
+class ComposedNetwork:
+    """A network as tables: call it for float32 outputs, bit-true.
+
+    Attributes
+    ----------
+    program
+        The tables and the order of steps.
+    preprocess
+        How raw data-set arrays become the network's input; calling the network does not apply it.
+    info
+        What is known of its making: settings, source, calibration (JSON).
+    """
+
+    def __init__(self, program: Program, preprocess: Preprocess, info: Mapping[str, Any]) -> None:
+        self.program = program
+        self.preprocess = preprocess
+        self.info = dict(info)
+
+    def __repr__(self) -> str:
+        return (
+            f"ComposedNetwork({self.info.get('network', 'network')!s}: {self.program.input_shape} -> "
+            f"{self.program.output_shape}, {len(self.program.steps)} steps)"
+        )
+
+    def __call__(self, x: Any, *, backend: str = DEFAULT_BACKEND) -> NDArray[np.float32]:
+        """Outputs for a batch.
+
+        Parameters
+        ----------
+        x
+            Array or tensor ``(N, *input_shape)``, preprocessed, used as float32.
+        backend
+            ``"numpy"`` (matrix speed, portable) or ``"reference"`` (the definition, slow); the integers are the same.
+
+        Returns
+        -------
+        float32 ``(N, *output_shape)``: ``float32(float64(acc) * scale)``.
+
+        Raises
+        ------
+        DataError
+            On an unknown backend, another shape, or NaN.
+        """
+        acc = self.accumulators(x, backend=backend)
+        return (acc * self._output_scales()).astype(np.float32)
+
+    def accumulators(self, x: Any, *, backend: str = DEFAULT_BACKEND) -> NDArray[np.int32]:
+        """The last layer's integers, int32 ``(N, *output_shape)``: equal on every backend. Arguments as in a call.
+
+        A network that ends in codes (a max pool, say) gives their codebook integers.
+        """
+        return self.run(x, backend=backend)
+
+    def run(
+        self,
+        x: Any,
+        *,
+        backend: str = DEFAULT_BACKEND,
+        observe: Observer | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> NDArray[np.int32]:
+        """Like :meth:`accumulators`; ``observe`` sees every edge of every batch, ``progress`` (done, total) samples."""
+        if backend not in BACKENDS:
+            raise DataError(f"backend {backend!r} is unknown; available: {', '.join(BACKENDS)}")
+        array = as_array(x)
+        if len(array.shape) == 0 or len(array) == 0:
+            check_input(self.program, array)
+            return np.zeros((0, *self.program.output_shape), np.int32)
+        size, parts = self.batch_size(), []
+        for start in range(0, len(array), size):
+            batch = check_input(self.program, array[start : start + size])
+            parts.append(self._finish(BACKENDS[backend](self.program, batch, observe)))
+            if progress is not None:
+                progress(min(start + size, len(array)), len(array))
+        return np.concatenate(parts)
+
+    def batch_size(self) -> int:
+        """Samples run at once, so that the largest edge stays within 64 MiB."""
+        largest = 4 * max(math.prod(shape) for shape in self.program.shapes.values())
+        return max(1, min(_MAX_BATCH, _EDGE_BYTES // largest))
+
+    def save(self, path: str | Path) -> None:
+        """Write the artifact atomically; raises ArtifactError where the file cannot be written."""
+        save_artifact(Artifact(self.program, self.preprocess.to_json(), self.info), path)
+
+    def _finish(self, result: Ints) -> NDArray[np.int32]:
+        group = self.program.group_of.get(self.program.output)
+        if group is not None:
+            result = group.values[result]
+        return np.ascontiguousarray(self._through_tail(result), np.int32)
+
+    def _output_scales(self) -> NDArray[np.float64]:
+        """The real value of one unit at every place of the output; broadcasts against a batch."""
+        output = self.program.output
+        group = self.program.group_of.get(output)
+        if group is not None:
+            return np.array(group.scale)
+        per_unit = self.program.acc_scales(output)
+        if len(per_unit) == 1:
+            return np.array(per_unit[0])
+        scales = np.broadcast_to(per_unit[self.program.unit_index(output)], self.program.shapes[output])
+        return self._through_tail(scales[np.newaxis])
+
+    def _through_tail(self, values: NDArray[Any]) -> NDArray[Any]:
+        for op in self.program.tail:
+            values = carry(op, values, None)
+        return values
+
+
+def load(path: str | Path) -> ComposedNetwork:
+    """Read a composed network from its artifact.
+
+    Raises
+    ------
+    ArtifactError
+        If the file is missing, damaged, foreign, or of another format version.
+    """
+    artifact = load_artifact(path)
+    return ComposedNetwork(artifact.program, Preprocess.from_json(dict(artifact.preprocess)), artifact.info)

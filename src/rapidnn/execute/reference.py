@@ -1,0 +1,195 @@
+"""The reference executor: what the tables mean, written to be read beside SPEC section 1.
+
+It defines the bits. Nothing here is clever: weighted sums add one table entry per tap, activation and encoding are two
+nearest searches. Every other executor is tested equal to it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rapidnn.execute.inputs import check_input
+from rapidnn.graph import ops
+from rapidnn.tables.activation import nearest
+from rapidnn.tables.program import (
+    Activate,
+    ActivationTable,
+    Carry,
+    CodeSum,
+    Encode,
+    EncodeInput,
+    PooledSum,
+    Program,
+    Step,
+    WeightedSum,
+)
+
+Ints = NDArray[np.integer]
+Observer = Callable[[str, Ints], None]
+"""Called with every edge's name and its values for the batch: codes uint8, accumulators int32, batch first."""
+
+
+def run_reference(program: Program, x: NDArray[np.float32], observe: Observer | None = None) -> Ints:
+    """Run a batch ``(N, *input_shape)`` and return the output edge: int32 sums, or uint8 codes.
+
+    Raises
+    ------
+    DataError
+        If the input has another shape, or holds NaN.
+    """
+    edges: dict[str, Ints] = {}
+    for step in program.steps:
+        edges[step.name] = run_step(program, step, edges, x)
+        if observe is not None:
+            observe(step.name, edges[step.name])
+    return edges[program.output]
+
+
+def run_step(program: Program, step: Step, edges: dict[str, Ints], x: NDArray[np.float32]) -> Ints:
+    """The value of one step, given all edges before it."""
+    match step:
+        case EncodeInput():
+            return encode_input(step, check_input(program, x))
+        case WeightedSum():
+            return to_int32(weighted_sum(step, edges, program.shapes[step.name]))
+        case PooledSum():
+            return to_int32(pooled_sum(step, edges[step.source]))
+        case CodeSum():
+            return to_int32(sum(term.rows[0].astype(np.int64)[edges[term.source]] for term in step.terms))
+        case Encode():
+            return encode(step, edges[step.source], program.unit_index(step.source))
+        case Activate():
+            unit = program.unit_index(step.source)
+            return to_int32(activate(step.activation, edges[step.source].astype(np.int64), unit))
+        case Carry():
+            pad_code = program.group_of[step.source].pad_code
+            return carry(step.op, edges[step.source], pad_code)
+
+
+def to_int32(sums: NDArray[np.int64]) -> NDArray[np.int32]:
+    """Sums as int32; composition has bounded them (SPEC section 1, shift and bound)."""
+    assert np.abs(sums).max(initial=0) < 2**31
+    return sums.astype(np.int32)
+
+
+def encode_input(step: EncodeInput, x: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Code = number of thresholds below the value."""
+    codes = np.zeros(x.shape, np.uint8)
+    for threshold in step.thresholds:
+        codes += x > threshold
+    return codes
+
+
+def taps(
+    x: Ints, kernel: tuple[int, ...], stride: tuple[int, ...], padding: ops.Pairs, dilation: tuple[int, ...], out: tuple[int, ...]
+) -> Iterator[tuple[tuple[int, ...], Ints, NDArray[np.bool_]]]:
+    """For every place in the kernel: its index, the input at all output positions, and where that is not padding."""
+    before = tuple(b for b, _ in padding)
+    reach = [(o - 1) * s + (k - 1) * d + 1 for o, s, k, d in zip(out, stride, kernel, dilation, strict=True)]
+    after = [max(0, r - b - n) for r, b, n in zip(reach, before, x.shape[2:], strict=True)]
+    pads = list(zip(before, after, strict=True))
+    padded = np.pad(x, [(0, 0), (0, 0), *pads])
+    real = np.pad(np.ones(x.shape[2:], bool), pads)
+    for index in itertools.product(*map(range, kernel)):
+        starts = [i * d for i, d in zip(index, dilation, strict=True)]
+        window = tuple(slice(b, b + (o - 1) * s + 1, s) for b, o, s in zip(starts, out, stride, strict=True))
+        yield index, padded[(..., *window)], real[window]
+
+
+def weighted_sum(step: WeightedSum, edges: dict[str, Ints], shape: tuple[int, ...]) -> NDArray[np.int64]:
+    """acc = bias + sum over taps of P[weight code, input code] + residual rows; a padded tap adds nothing."""
+    x = edges[step.source]
+    channels = step.channels
+    products = step.products.astype(np.int64)
+    book = np.arange(channels) if len(products) > 1 else np.zeros(channels, np.intp)
+    if step.window is None:
+        acc = np.broadcast_to(step.bias.astype(np.int64), (len(x), *shape)).copy()
+        for k in range(step.taps):
+            acc += products[book, step.weight_codes[:, k]][np.arange(channels), x[..., k, np.newaxis]]
+        channel_axis = len(shape)
+    else:
+        bias = step.bias.astype(np.int64).reshape(-1, *[1] * (len(shape) - 1))
+        acc = np.broadcast_to(bias, (len(x), *shape)).copy()
+        ins, outs = x.shape[1] // step.groups, channels // step.groups
+        w = step.window
+        for index, values, real in taps(x, w.kernel, w.stride, w.padding, w.dilation, shape[1:]):
+            for group, c in itertools.product(range(step.groups), range(ins)):
+                mine = slice(group * outs, (group + 1) * outs)
+                rows = products[book[mine], step.weight_codes[(mine, c, *index)]]
+                looked_up = np.moveaxis(rows[:, values[:, group * ins + c]], 0, 1)
+                acc[:, mine] += np.where(real, looked_up, 0)
+        channel_axis = 1
+    for term in step.residuals:
+        unit = book.reshape([-1 if axis == channel_axis else 1 for axis in range(acc.ndim)])
+        acc += term.rows.astype(np.int64)[unit, edges[term.source]]
+    return acc
+
+
+def pooled_sum(step: PooledSum, x: Ints) -> NDArray[np.int64]:
+    """Sum of the codebook's integers over each window; the divisor is in the scale."""
+    w = step.window
+    row = step.row.astype(np.int64)
+    out = step.divisor_index.shape
+    acc = np.zeros((*x.shape[:2], *out), np.int64)
+    for _, values, real in taps(x, w.kernel, w.stride, w.padding, w.dilation, out):
+        acc += np.where(real, row[values], 0)
+    return acc
+
+
+def activate(table: ActivationTable, acc: NDArray[np.int64], unit: NDArray[np.intp]) -> NDArray[np.int64]:
+    """The activation of an accumulator: a comparison, or the g of the row whose z is nearest."""
+    if table.kind == "identity":
+        return acc
+    if table.z is None or table.g is None:
+        positive = np.maximum(acc, 0)
+        return positive if table.cap is None else np.minimum(positive, table.cap.astype(np.int64)[unit])
+    result = np.empty_like(acc)
+    where = np.broadcast_to(unit, acc.shape[1:])
+    for t, z in enumerate(table.z):
+        result[:, where == t] = table.g.astype(np.int64)[nearest(z, acc[:, where == t])]
+    return result
+
+
+def encode(step: Encode, acc: Ints, unit: NDArray[np.intp]) -> NDArray[np.uint8]:
+    """Activation, then the index of the nearest row of the encoding table."""
+    value = activate(step.activation, acc.astype(np.int64), unit)
+    codes = np.empty(acc.shape, np.uint8)
+    if len(step.encoding) == 1:
+        unit = np.zeros_like(unit)
+    where = np.broadcast_to(unit, acc.shape[1:])
+    for t, rows in enumerate(step.encoding):
+        codes[:, where == t] = nearest(rows, value[:, where == t])
+    return codes
+
+
+def carry(op: ops.Op, x: Ints, pad_code: int | None) -> Ints:
+    """Codes through max pooling or a shape operator; also used on the results at the network's end."""
+    match op:
+        case ops.MaxPool():
+            return max_pool(op, x)
+        case ops.Reshape():
+            return x.reshape(len(x), *op.shape)
+        case ops.Transpose():
+            return x.transpose(0, *(axis + 1 for axis in op.perm))
+        case ops.Slice():
+            bounds = zip(op.starts, op.stops, op.steps, strict=True)
+            return x[(slice(None), *(slice(*bound) for bound in bounds))]
+        case ops.Pad():
+            assert pad_code is not None
+            return np.pad(x, [(0, 0), *op.pads], constant_values=pad_code)
+    raise AssertionError(op)
+
+
+def max_pool(op: ops.MaxPool, x: Ints) -> Ints:
+    """The largest code of each window: a codebook is sorted. Padding never wins, since no code is below 0."""
+    from rapidnn.graph.shapes import infer_shape
+
+    out = infer_shape("max pool", op, [x.shape[1:]])[1:]
+    result = np.zeros((*x.shape[:2], *out), x.dtype)
+    for _, values, _ in taps(x, op.kernel, op.stride, op.padding, op.dilation, out):
+        np.maximum(result, values, out=result)
+    return result

@@ -1,0 +1,5 @@
+"""Import: a PyTorch module or an ONNX file becomes a checked float graph, through one front door (ONNX)."""
+
+from rapidnn.frontends.importer import import_model
+
+__all__ = ["import_model"]

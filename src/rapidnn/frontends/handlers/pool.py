@@ -1,0 +1,94 @@
+"""Pooling, and means over axes as average pooling."""
+
+from __future__ import annotations
+
+import math
+
+from rapidnn.frontends.context import NodeContext
+from rapidnn.frontends.handlers.windows import read_window
+from rapidnn.frontends.registry import handles
+from rapidnn.graph.ops import AvgPool, MaxPool, Reshape, Transpose
+
+
+@handles("MaxPool")
+def max_pool(ctx: NodeContext) -> str:
+    """Maximum over windows."""
+    kernel = _kernel(ctx)
+    window = read_window(ctx, kernel)
+    extents = [(k - 1) * d + 1 for k, d in zip(kernel, window.dilation, strict=True)]
+    if any(max(pads) >= extent for pads, extent in zip(window.padding, extents, strict=True)):
+        ctx.fail(f"padding {window.padding} leaves windows of {kernel} without any input")
+    op = MaxPool(kernel, window.stride, window.padding, window.dilation, _ceil(ctx))
+    return ctx.emit(op, ctx.edge(0))
+
+
+@handles("AveragePool")
+def average_pool(ctx: NodeContext) -> str:
+    """Mean over windows."""
+    kernel = _kernel(ctx)
+    window = read_window(ctx, kernel)
+    if any(d != 1 for d in window.dilation):
+        ctx.fail(f"dilations {window.dilation} are not supported")
+    if any(max(pads) >= k for pads, k in zip(window.padding, kernel, strict=True)):
+        ctx.fail(f"padding {window.padding} leaves windows of {kernel} without any input")
+    counted = bool(ctx.integer("count_include_pad", 0))
+    return ctx.emit(AvgPool(kernel, window.stride, window.padding, _ceil(ctx), counted), ctx.edge(0))
+
+
+@handles("GlobalAveragePool")
+def global_average_pool(ctx: NodeContext) -> str:
+    """Mean over all spatial axes, which stay with extent 1."""
+    return _mean(ctx, tuple(range(1, len(ctx.shape(0)))), keep=True)
+
+
+@handles("GlobalMaxPool")
+def global_max_pool(ctx: NodeContext) -> str:
+    """Maximum over all spatial axes, which stay with extent 1."""
+    kernel = ctx.shape(0)[1:]
+    ones = (1,) * len(kernel)
+    return ctx.emit(MaxPool(kernel, kernel, ((0, 0),) * len(kernel), ones, False), ctx.edge(0))
+
+
+@handles("ReduceMean")
+def reduce_mean(ctx: NodeContext) -> str:
+    """Mean over axes of a sample."""
+    rank = len(ctx.full_shape(0))
+    given = ctx.integers("axes", 1)
+    if not given:
+        if ctx.integer("noop_with_empty_axes", 0):
+            return ctx.edge(0)
+        ctx.fail("a mean over all axes would mix the samples of a batch")
+    axes = sorted({axis % rank for axis in given})
+    if axes[0] == 0:
+        ctx.fail("a mean over the batch axis is not supported")
+    return _mean(ctx, tuple(axis - 1 for axis in axes), keep=bool(ctx.integer("keepdims", 1)))
+
+
+def _mean(ctx: NodeContext, axes: tuple[int, ...], *, keep: bool) -> str:
+    """Mean over sample axes: the others are gathered in one channel axis, and one window covers the rest."""
+    shape, edge = ctx.shape(0), ctx.edge(0)
+    if not axes:
+        return edge
+    rest = tuple(axis for axis in range(len(shape)) if axis not in axes)
+    result = tuple(1 if axis in axes else n for axis, n in enumerate(shape) if keep or axis not in axes)
+    kernel = tuple(shape[axis] for axis in axes)
+    if rest != (0,) or len(kernel) > 3:
+        kernel = (math.prod(kernel),)
+        edge = ctx.emit(Transpose((*rest, *axes)), edge, part="channels_first")
+        edge = ctx.emit(Reshape((math.prod(shape[axis] for axis in rest), *kernel)), edge, part="window")
+    edge = ctx.emit(AvgPool(kernel, kernel, ((0, 0),) * len(kernel), False, False), edge)
+    if ctx.builder.shapes[edge] == result:
+        return edge
+    return ctx.emit(Reshape(result), edge, part="reshape")
+
+
+def _kernel(ctx: NodeContext) -> tuple[int, ...]:
+    kernel = ctx.integers("kernel_shape")
+    if not kernel:
+        ctx.fail("kernel_shape is missing")
+    return tuple(kernel)
+
+
+def _ceil(ctx: NodeContext) -> bool:
+    # With auto_pad the output's extent is fixed by the rule, whatever ceil_mode says.
+    return bool(ctx.integer("ceil_mode", 0)) and ctx.text("auto_pad", "NOTSET") == "NOTSET"

@@ -1,0 +1,44 @@
+"""Stride, padding and dilation as convolutions and pools write them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rapidnn.frontends.context import NodeContext
+from rapidnn.graph.ops import Pairs
+
+
+@dataclass(frozen=True)
+class Window:
+    """One entry per spatial axis."""
+
+    stride: tuple[int, ...]
+    padding: Pairs
+    dilation: tuple[int, ...]
+
+
+def read_window(ctx: NodeContext, kernel: tuple[int, ...]) -> Window:
+    """Read ``strides``, ``dilations``, ``pads``, ``auto_pad`` (ONNX operators Conv and MaxPool)."""
+    rank = len(kernel)
+    if not 1 <= rank <= 3 or len(ctx.shape(0)) != rank + 1:
+        ctx.fail(
+            f"{rank} spatial axes on samples of shape {ctx.shape(0)}; 1 to 3 after the channels are needed"
+        )
+    stride = tuple(ctx.integers("strides") or [1] * rank)
+    dilation = tuple(ctx.integers("dilations") or [1] * rank)
+    auto = ctx.text("auto_pad", "NOTSET")
+    if auto == "NOTSET":
+        pads = ctx.integers("pads") or [0] * (2 * rank)
+        if min(pads) < 0:
+            ctx.fail(f"negative padding {pads} is not supported")
+        return Window(stride, tuple(zip(pads[:rank], pads[rank:], strict=True)), dilation)
+    if auto == "VALID":
+        return Window(stride, ((0, 0),) * rank, dilation)
+    if auto not in ("SAME_UPPER", "SAME_LOWER"):
+        ctx.fail(f"auto_pad {auto!r} is not known")
+    padding = []
+    for n, k, s, d in zip(ctx.shape(0)[1:], kernel, stride, dilation, strict=True):
+        total = max(0, (-(-n // s) - 1) * s + d * (k - 1) + 1 - n)
+        small, large = total // 2, total - total // 2
+        padding.append((small, large) if auto == "SAME_UPPER" else (large, small))
+    return Window(stride, tuple(padding), dilation)

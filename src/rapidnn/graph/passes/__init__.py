@@ -1,0 +1,23 @@
+"""Rewriting of the float graph before composition. Every pass keeps the network's function; each says why."""
+
+from rapidnn.graph.ir import Graph
+from rapidnn.graph.passes.activations import raise_activations
+from rapidnn.graph.passes.batch_norm import fold_batch_norm, lower_batch_norm
+from rapidnn.graph.passes.dead import remove_dead
+from rapidnn.graph.passes.noops import drop_noops
+
+__all__ = [
+    "drop_noops",
+    "fold_batch_norm",
+    "lower_batch_norm",
+    "raise_activations",
+    "remove_dead",
+    "run_passes",
+]
+
+
+def run_passes(graph: Graph) -> Graph:
+    """All passes in the order in which each prepares the next; the result holds no ``BatchNorm``."""
+    graph = lower_batch_norm(fold_batch_norm(drop_noops(graph)))
+    graph = drop_noops(raise_activations(drop_noops(graph)))
+    return remove_dead(graph)

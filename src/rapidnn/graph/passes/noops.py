@@ -1,0 +1,96 @@
+"""Operators that change nothing go, and successive ones of a kind become one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from rapidnn.graph.ir import Graph, Node
+from rapidnn.graph.ops import Activation, AvgPool, MaxPool, Op, Pad, Reshape, Slice, Transpose
+from rapidnn.graph.passes.rewrite import rebuild, resolve
+from rapidnn.graph.shapes import Shape
+
+_KEPT_BY: dict[str, tuple[str, ...]] = {"relu": ("relu", "relu6", "sigmoid"), "relu6": ("relu6", "sigmoid")}
+"""For an activation those whose results it leaves as they are: they lie in [0, 6]."""
+
+
+def drop_noops(graph: Graph) -> Graph:
+    """Without operators that change nothing; runs of reshapes, transposes, slices or paddings become one
+    each.
+
+    Equal because all of them only move elements: a reshape keeps the order of the elements, so the last of a
+    run decides; permutations, affine index ranges and paddings compose. A pool with windows of one element is
+    a slice. A clip at zero (and six) leaves values that are there already; relu then relu6 is relu6 as
+    min(max(max(x, 0), 0), 6) is.
+    """
+    kept: dict[str, Node] = {}
+    alias: dict[str, str] = {}
+    for node in graph:
+        if not node.inputs:
+            kept[node.name] = node
+            continue
+        source = resolve(alias, node.inputs[0])
+        op = _as_slice(node.op, graph.shapes[source])
+        while (merged := _merge(kept[source].op, op)) is not None:
+            op, source = merged, kept[source].inputs[0]
+        if _is_noop(op, graph.shapes[source], kept[source].op):
+            alias[node.name] = source
+        else:
+            others = tuple(resolve(alias, edge) for edge in node.inputs[1:])
+            kept[node.name] = replace(node, op=op, inputs=(source, *others))
+    return rebuild(kept.values(), graph.output, alias)
+
+
+def _as_slice(op: Op, shape: Shape) -> Op:
+    if not isinstance(op, MaxPool | AvgPool) or set(op.kernel) != {1} or any(max(p) for p in op.padding):
+        return op
+    return Slice((0,) * len(shape), shape, (1, *op.stride))
+
+
+def _merge(first: Op, second: Op) -> Op | None:
+    """One operator that does ``first`` and then ``second``, if there is one."""
+    match first, second:
+        case Reshape(), Reshape():
+            return second
+        case Transpose(), Transpose():
+            return Transpose(tuple(first.perm[axis] for axis in second.perm))
+        case Pad(), Pad():
+            pairs = zip(first.pads, second.pads, strict=True)
+            return Pad(tuple((a[0] + b[0], a[1] + b[1]) for a, b in pairs))
+        case Slice(), Slice():
+            return _merge_slices(first, second)
+        case Activation(kind="relu"), Activation(kind="relu6"):
+            return second
+        case _:
+            return None
+
+
+def _merge_slices(first: Slice, second: Slice) -> Slice:
+    starts, stops, steps = [], [], []
+    for axis, step in enumerate(first.steps):
+        inner = range(first.starts[axis], first.stops[axis], step)
+        both = inner[second.starts[axis] : second.stops[axis] : second.steps[axis]]
+        starts.append(both.start)
+        stops.append(both[-1] + 1)
+        steps.append(both.step)
+    return Slice(tuple(starts), tuple(stops), tuple(steps))
+
+
+def _is_noop(op: Op, shape: Shape, source: Op) -> bool:
+    match op:
+        case Reshape():
+            return op.shape == shape
+        case Transpose():
+            # Axes of extent 1 may change places among the others: only the order of the rest matters.
+            moved = [axis for axis in op.perm if shape[axis] > 1]
+            return moved == sorted(moved) and tuple(shape[axis] for axis in op.perm) == shape
+        case Pad():
+            return not any(max(pair) for pair in op.pads)
+        case Slice():
+            return all(
+                len(range(n)[a:b:s]) == n
+                for a, b, s, n in zip(op.starts, op.stops, op.steps, shape, strict=True)
+            )
+        case Activation():
+            return isinstance(source, Activation) and source.kind in _KEPT_BY.get(op.kind, ())
+        case _:
+            return False

@@ -1,0 +1,1 @@
+"""Codebooks, product, activation and encoding tables, and the artifact that stores them."""

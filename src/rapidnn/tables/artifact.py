@@ -1,0 +1,184 @@
+"""The artifact: one safetensors file that holds a composed network (``docs/format.md`` is its full description)."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rapidnn.errors import ArtifactError
+from rapidnn.files import atomic_path
+from rapidnn.graph import ops
+from rapidnn.tables import program as records
+from rapidnn.tables.program import Program
+from rapidnn.tables.validate import validate
+
+FORMAT = 1
+METADATA_KEY = "rapidnn"
+DIGEST_KEY = "rapidnn-sha256"
+
+_RECORDS: dict[str, type[Any]] = {
+    cls.__name__: cls
+    for cls in (
+        records.Program,
+        records.CodeGroup,
+        records.Window,
+        records.Residual,
+        records.ActivationTable,
+        records.EncodeInput,
+        records.WeightedSum,
+        records.PooledSum,
+        records.CodeSum,
+        records.Encode,
+        records.Activate,
+        records.Carry,
+        ops.MaxPool,
+        ops.Reshape,
+        ops.Transpose,
+        ops.Slice,
+        ops.Pad,
+    )
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Artifact:
+    """What a file holds: the program, how raw data becomes its input, and what is known of its making (JSON)."""
+
+    program: Program
+    preprocess: Mapping[str, Any]
+    info: Mapping[str, Any]
+
+
+def save_artifact(artifact: Artifact, path: str | Path) -> None:
+    """Write an artifact atomically; equal artifacts give equal bytes.
+
+    Raises
+    ------
+    ArtifactError
+        If the file cannot be written.
+    """
+    from safetensors.numpy import save_file
+
+    tensors: dict[str, NDArray[Any]] = {}
+    document = {
+        "format": FORMAT,
+        "program": _pack(artifact.program, "", tensors),
+        "preprocess": dict(artifact.preprocess),
+        "info": dict(artifact.info),
+    }
+    document["sha256"] = {name: _digest(tensor) for name, tensor in tensors.items()}
+    text = json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    metadata = {METADATA_KEY: text, DIGEST_KEY: hashlib.sha256(text.encode()).hexdigest()}
+    try:
+        with atomic_path(Path(path)) as temporary:
+            save_file(tensors, temporary, metadata=metadata)
+    except OSError as error:
+        raise ArtifactError(f"{path}: cannot be written ({error.strerror or error})") from None
+
+
+def load_artifact(path: str | Path) -> Artifact:
+    """Read an artifact and check all of it.
+
+    Raises
+    ------
+    ArtifactError
+        If the file is missing, truncated, foreign, of another format version, damaged, or inconsistent.
+    """
+    document, tensors = _read(Path(path))
+    try:
+        program = _unpack(document["program"], tensors)
+        if not isinstance(program, Program):
+            raise ValueError("its graph is not a program")
+        validate(program)
+        preprocess, info = document["preprocess"], document["info"]
+        if not isinstance(preprocess, dict) or not isinstance(info, dict):
+            raise ValueError("its preprocess and info are not objects")
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, AssertionError) as error:
+        reason = f"missing {error}" if isinstance(error, KeyError) else str(error) or type(error).__name__
+        raise ArtifactError(f"{path}: not a valid rapidnn artifact: {reason}") from None
+    return Artifact(program, preprocess, info)
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    from safetensors import SafetensorError, safe_open
+
+    if not path.is_file():
+        raise ArtifactError(f"{path}: no such file")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            text = metadata.get(METADATA_KEY)
+            if text is None:
+                raise ArtifactError(f"{path}: a safetensors file, but not a rapidnn artifact; compose one first")
+            document = _document(path, text, metadata.get(DIGEST_KEY))
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+    except (SafetensorError, OSError) as error:
+        raise ArtifactError(f"{path}: damaged, truncated, or not a rapidnn artifact ({error})") from None
+    digests = document.get("sha256")
+    if not isinstance(digests, dict) or set(digests) != set(tensors):
+        raise ArtifactError(f"{path}: damaged: its tensors are not those it lists")
+    for name, tensor in tensors.items():
+        if digests[name] != _digest(tensor):
+            raise ArtifactError(f"{path}: damaged: tensor {name!r} does not match its checksum")
+    return document, tensors
+
+
+def _document(path: Path, text: str, digest: str | None) -> dict[str, Any]:
+    if hashlib.sha256(text.encode()).hexdigest() != digest:
+        raise ArtifactError(f"{path}: damaged: its graph does not match its checksum")
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        document = None
+    if not isinstance(document, dict) or "format" not in document:
+        raise ArtifactError(f"{path}: damaged: its graph is not JSON with a format version")
+    if document["format"] != FORMAT:
+        raise ArtifactError(
+            f"{path}: format version {document['format']}, but this rapidnn reads {FORMAT}; "
+            f"compose again or use another rapidnn"
+        )
+    return document
+
+
+def _digest(tensor: NDArray[Any]) -> str:
+    return hashlib.sha256(np.ascontiguousarray(tensor).data).hexdigest()
+
+
+def _pack(value: Any, path: str, tensors: dict[str, NDArray[Any]]) -> Any:
+    """A record as JSON; its arrays go to ``tensors`` under a path of step name and field names."""
+    if isinstance(value, np.ndarray):
+        tensors[path] = np.ascontiguousarray(value)
+        return {"tensor": path}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        packed = {"type": type(value).__name__}
+        for field in dataclasses.fields(value):
+            packed[field.name] = _pack(getattr(value, field.name), f"{path}/{field.name}", tensors)
+        return packed
+    if isinstance(value, tuple):
+        named = [getattr(item, "name", str(i)) for i, item in enumerate(value)]
+        return [_pack(item, f"{path}/{name}".lstrip("/"), tensors) for item, name in zip(value, named, strict=True)]
+    return value
+
+
+def _unpack(value: Any, tensors: Mapping[str, NDArray[Any]]) -> Any:
+    if isinstance(value, list):
+        return tuple(_unpack(item, tensors) for item in value)
+    if not isinstance(value, dict):
+        return value
+    if set(value) == {"tensor"}:
+        return tensors[value["tensor"]]
+    cls = _RECORDS.get(value.get("type", ""))
+    if cls is None:
+        raise ValueError(f"unknown record {value.get('type')!r}")
+    fields = {name: _unpack(item, tensors) for name, item in value.items() if name != "type"}
+    if set(fields) != {field.name for field in dataclasses.fields(cls)}:
+        raise ValueError(f"record {value['type']} has other fields than this format's")
+    return cls(**fields)

@@ -1,0 +1,318 @@
+"""The composed network: a straight list of steps on integer edges, exactly what an artifact stores.
+
+An edge is named by the step that produces it and is either a *code* edge (uint8 indices into the codebook of its
+group) or an *accumulator* edge (int32 sums whose real value is ``integer * scale``). Shapes never include the batch.
+The meaning of every field is SPEC section 1 and ``docs/format.md``; this module only holds the records, while
+``rapidnn.execute.reference`` says what they do.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rapidnn.graph import ops
+from rapidnn.graph.shapes import Shape, infer_shape
+
+Int32 = NDArray[np.int32]
+UInt8 = NDArray[np.uint8]
+Float64 = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class CodeGroup:
+    """The input codebook shared by a group of edges.
+
+    ``values`` int32 ``(u,)`` strictly ascending, at most 256; real value = ``values[code] * scale``.
+    ``pad_code`` is the code of the exact value 0, or None where the codebook does not hold it.
+    """
+
+    name: str
+    values: Int32
+    scale: float
+    bits: int
+    pad_code: int | None
+
+    @property
+    def size(self) -> int:
+        """Number of codes, u."""
+        return len(self.values)
+
+
+@dataclass(frozen=True, eq=False)
+class Window:
+    """How a convolution or pool walks its input: one entry per spatial axis."""
+
+    kernel: tuple[int, ...]
+    stride: tuple[int, ...]
+    padding: ops.Pairs
+    dilation: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class EncodeInput:
+    """float32 input -> codes: the code is the number of ``thresholds`` (float32, ascending) below the input."""
+
+    name: str
+    group: str
+    thresholds: NDArray[np.float32]
+    shape: Shape
+
+
+@dataclass(frozen=True, eq=False)
+class Residual:
+    """A code edge that enters an accumulator through one-row tables: adds ``rows[unit, code]`` (int32 ``(G, u)``)."""
+
+    source: str
+    rows: Int32
+
+
+@dataclass(frozen=True, eq=False)
+class WeightedSum:
+    """Weighted accumulation: codes -> accumulator, linear (``window`` None, last axis) or convolution (axis 0).
+
+    ``weight_codes`` uint8 ``(O, K)`` or ``(O, I / groups, *kernel)``. Weight codebooks come in ``G`` sets: one
+    for the layer (G = 1) or one per output channel (G = O); ``values`` int32 ``(G, w)``, ``scales`` float64 ``(G,)``.
+    ``products`` int16 or int32 ``(G, w, u)``. ``bias`` int32 ``(O,)``. ``acc_scales`` float64 ``(G,)``:
+    the real value of one accumulator unit. ``bound`` is above the magnitude of every partial sum in any order.
+    """
+
+    name: str
+    source: str
+    window: Window | None
+    groups: int
+    weight_codes: UInt8
+    values: Int32
+    scales: Float64
+    bits: int
+    products: NDArray[np.int16] | Int32
+    product_bits: int
+    shift: int
+    bias: Int32
+    acc_scales: Float64
+    bound: int
+    residuals: tuple[Residual, ...]
+
+    @property
+    def taps(self) -> int:
+        """K: inputs of one neuron, padded taps included."""
+        return math.prod(self.weight_codes.shape[1:])
+
+    @property
+    def channels(self) -> int:
+        """O: output channels."""
+        return int(self.weight_codes.shape[0])
+
+
+@dataclass(frozen=True, eq=False)
+class PooledSum:
+    """Average pooling: codes -> accumulator with weight 1, ``row`` int32 ``(u,)`` the codebook's own integers.
+
+    The divisor stays out of the sum: ``divisor_index`` uint8 over the spatial output positions picks from
+    ``divisors`` int32 ``(D,)``; one accumulator unit at divisor d is worth ``acc_scales[d] = scale / divisors[d]``.
+    """
+
+    name: str
+    source: str
+    window: Window
+    ceil_mode: bool
+    row: Int32
+    divisors: Int32
+    divisor_index: UInt8
+    acc_scales: Float64
+    bound: int
+
+
+@dataclass(frozen=True, eq=False)
+class CodeSum:
+    """A fresh accumulator that only codes enter: residual addition of two encoded operands, or a lone code edge."""
+
+    name: str
+    terms: tuple[Residual, ...]
+    acc_scales: Float64
+    bound: int
+
+
+@dataclass(frozen=True, eq=False)
+class ActivationTable:
+    """What happens to an accumulator before it is encoded.
+
+    ``identity`` and ``relu`` need nothing. ``relu6`` clips at ``cap`` int32 ``(T,)`` as well. Every other kind has
+    rows ``(z, g)``: ``z`` int32 ``(T, q)`` ascending in accumulator units, ``g`` int32 ``(q,)`` worth
+    ``g_scale`` each; the row nearest to the accumulator is taken. T is the number of table sets, one per distinct
+    accumulator scale.
+    """
+
+    kind: str
+    cap: Int32 | None = None
+    z: Int32 | None = None
+    g: Int32 | None = None
+    g_scale: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Encode:
+    """Accumulator -> codes: activation, then the nearest row of ``encoding`` int32 ``(T or 1, u)``.
+
+    ``encoding`` is in accumulator units, or in units of ``g`` (then one set) where the activation has a table. The
+    fused form is stored too: code = ``codes[t, #(acc > thresholds[t])]``, ``thresholds`` int32 ``(T, m)`` ascending
+    (short sets are filled up with 2**31 - 1) and ``codes`` uint8 ``(T, m + 1)``.
+    """
+
+    name: str
+    source: str
+    group: str
+    activation: ActivationTable
+    encoding: Int32
+    thresholds: Int32
+    codes: UInt8
+
+
+@dataclass(frozen=True, eq=False)
+class Activate:
+    """Accumulator -> accumulator: an activation at the network's end, whose result is not encoded.
+
+    A table's result counts in units of ``g_scale``; identity, relu and relu6 keep the units of their source.
+    """
+
+    name: str
+    source: str
+    activation: ActivationTable
+
+
+@dataclass(frozen=True, eq=False)
+class Carry:
+    """Codes -> codes of the same group: max pooling (a codebook is sorted), reshape, transpose, slice, zero padding."""
+
+    name: str
+    source: str
+    op: ops.MaxPool | ops.Reshape | ops.Transpose | ops.Slice | ops.Pad
+
+
+Step = EncodeInput | WeightedSum | PooledSum | CodeSum | Encode | Activate | Carry
+Summing = WeightedSum | PooledSum | CodeSum
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """A composed network.
+
+    ``steps`` run in order. ``output`` names the edge that is the result; ``tail`` are shape operators (reshape,
+    transpose, slice) applied to it at the end.
+    """
+
+    groups: tuple[CodeGroup, ...]
+    steps: tuple[Step, ...]
+    output: str
+    tail: tuple[ops.Reshape | ops.Transpose | ops.Slice, ...] = field(default=())
+
+    @cached_property
+    def group(self) -> dict[str, CodeGroup]:
+        """Code groups by name."""
+        return {group.name: group for group in self.groups}
+
+    @cached_property
+    def step(self) -> dict[str, Step]:
+        """Steps by name, which is also the name of the edge they produce."""
+        return {step.name: step for step in self.steps}
+
+    @cached_property
+    def group_of(self) -> dict[str, CodeGroup]:
+        """The code group of every code edge."""
+        found: dict[str, CodeGroup] = {}
+        for step in self.steps:
+            if isinstance(step, EncodeInput | Encode):
+                found[step.name] = self.group[step.group]
+            elif isinstance(step, Carry):
+                found[step.name] = found[step.source]
+        return found
+
+    @cached_property
+    def shapes(self) -> dict[str, Shape]:
+        """Shape of one sample on every edge."""
+        shapes: dict[str, Shape] = {}
+        for step in self.steps:
+            shapes[step.name] = _step_shape(step, shapes)
+        return shapes
+
+    @property
+    def input_shape(self) -> Shape:
+        """Shape of one input sample."""
+        return self.shapes[self.steps[0].name]
+
+    @cached_property
+    def output_shape(self) -> Shape:
+        """Shape of one output sample."""
+        shape = self.shapes[self.output]
+        for op in self.tail:
+            shape = infer_shape(self.output, op, [shape])
+        return shape
+
+    def summing_source(self, name: str) -> Summing:
+        """The accumulation step behind an accumulator edge."""
+        step = self.step[name]
+        while isinstance(step, Activate):
+            step = self.step[step.source]
+        assert isinstance(step, WeightedSum | PooledSum | CodeSum), name
+        return step
+
+    def unit_index(self, name: str) -> NDArray[np.intp]:
+        """Which accumulator unit (table set) holds at each place of an accumulator edge.
+
+        The result broadcasts against one sample of the edge: all zeros for one unit, the channel index for one
+        per output channel, the divisor index for average pooling.
+        """
+        step = self.summing_source(name)
+        rank = len(self.shapes[step.name])
+        if isinstance(step, PooledSum):
+            return step.divisor_index.astype(np.intp)[np.newaxis]
+        if len(step.acc_scales) == 1:
+            return np.zeros((1,) * rank, np.intp)
+        axis = 0 if isinstance(step, WeightedSum) and step.window is not None else rank - 1
+        shape = [1] * rank
+        shape[axis] = len(step.acc_scales)
+        return np.arange(len(step.acc_scales)).reshape(shape)
+
+    def acc_scales(self, name: str) -> Float64:
+        """Real value of one unit of an accumulator edge, per table set."""
+        step = self.step[name]
+        if isinstance(step, Activate):
+            if step.activation.g_scale is not None:
+                return np.array([step.activation.g_scale])
+            return self.acc_scales(step.source)
+        return self.summing_source(name).acc_scales
+
+
+def _step_shape(step: Step, shapes: dict[str, Shape]) -> Shape:
+    match step:
+        case EncodeInput():
+            return step.shape
+        case WeightedSum():
+            return _weighted_shape(step, shapes[step.source])
+        case PooledSum():
+            return (shapes[step.source][0], *step.divisor_index.shape)
+        case CodeSum():
+            return shapes[step.terms[0].source]
+        case Encode() | Activate():
+            return shapes[step.source]
+        case Carry():
+            return infer_shape(step.name, step.op, [shapes[step.source]])
+
+
+def _weighted_shape(step: WeightedSum, source: Shape) -> Shape:
+    if step.window is None:
+        return (*source[:-1], step.channels)
+    weight = np.broadcast_to(np.float32(0), step.weight_codes.shape)
+    bias = np.broadcast_to(np.float32(0), (step.channels,))
+    window = step.window
+    conv = ops.Conv(weight, bias, window.stride, window.padding, window.dilation, step.groups)
+    return infer_shape(step.name, conv, [source])
+
+
+def word_width(bound: int) -> int:
+    """N, the least two's-complement width that holds every integer of magnitude at most ``bound``."""
+    return max(1, bound).bit_length() + 1

@@ -1,0 +1,228 @@
+"""Every law a program keeps, checked: what loads can be executed, and means what its maker meant."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from rapidnn.graph import ops
+from rapidnn.tables.activation import COMPARED, FUNCTIONS, fuse
+from rapidnn.tables.products import ACCUMULATOR_LIMIT, neuron_bounds, product_limit
+from rapidnn.tables.program import (
+    Activate,
+    ActivationTable,
+    Carry,
+    CodeGroup,
+    CodeSum,
+    Encode,
+    EncodeInput,
+    PooledSum,
+    Program,
+    Residual,
+    Step,
+    WeightedSum,
+)
+
+
+def validate(program: Program) -> None:
+    """Raise ValueError with the reason if the program breaks a law of ``docs/format.md``."""
+    for group in program.groups:
+        _group(group)
+    names = [group.name for group in program.groups]
+    _expect(len(set(names)) == len(names), "two code groups share a name")
+    _expect(bool(program.steps) and isinstance(program.steps[0], EncodeInput), "the first step must encode the input")
+    kinds: dict[str, str] = {}
+    for position, step in enumerate(program.steps):
+        _expect(step.name not in kinds, f"two steps are named {step.name!r}")
+        _expect(position == 0 or not isinstance(step, EncodeInput), f"step {step.name!r} is a second input")
+        for source, kind in _reads(step):
+            _expect(kinds.get(source) == kind, f"step {step.name!r} reads {source!r}, which is not an earlier {kind} edge")
+        kinds[step.name] = "accumulator" if isinstance(step, WeightedSum | PooledSum | CodeSum | Activate) else "code"
+    _expect(program.output in kinds, f"the output {program.output!r} is not an edge")
+    _expect(all(isinstance(op, ops.Reshape | ops.Transpose | ops.Slice) for op in program.tail), "bad tail operator")
+    for step in program.steps:
+        try:
+            _check(program, step)
+        except ValueError as error:
+            raise ValueError(f"step {step.name!r}: {error}") from None
+    _ = program.output_shape
+
+
+def _reads(step: Step) -> list[tuple[str, str]]:
+    match step:
+        case EncodeInput():
+            return []
+        case Encode() | Activate():
+            return [(step.source, "accumulator")]
+        case CodeSum():
+            _expect(len(step.terms) > 0, f"step {step.name!r} sums nothing")
+            return [(term.source, "code") for term in step.terms]
+        case WeightedSum():
+            return [(step.source, "code"), *((term.source, "code") for term in step.residuals)]
+        case PooledSum() | Carry():
+            return [(step.source, "code")]
+
+
+def _check(program: Program, step: Step) -> None:
+    checks: dict[type[Any], Callable[..., None]] = {
+        EncodeInput: _encode_input,
+        WeightedSum: _weighted_sum,
+        PooledSum: _pooled_sum,
+        CodeSum: _code_sum,
+        Encode: _encode,
+        Activate: _activate,
+        Carry: _carry,
+    }
+    checks[type(step)](program, step)
+
+
+def _group(group: CodeGroup) -> None:
+    where = f"code group {group.name!r}: "
+    _array(group.values, np.int32, (None,), where + "values")
+    _expect(1 <= group.size <= 256, where + "a codebook has 1 to 256 values")
+    _expect(bool((np.diff(group.values.astype(np.int64)) > 0).all()), where + "values must ascend")
+    _grid(group.values, group.bits, where)
+    _scale(group.scale, where)
+    if group.pad_code is not None:
+        _expect(0 <= group.pad_code < group.size and group.values[group.pad_code] == 0, where + "pad_code is not zero's")
+
+
+def _encode_input(program: Program, step: EncodeInput) -> None:
+    group = program.group[step.group]
+    _array(step.thresholds, np.float32, (group.size - 1,), "thresholds")
+    _expect(bool(np.isfinite(step.thresholds).all()), "thresholds must be finite")
+    _expect(bool((np.diff(step.thresholds) >= 0).all()), "thresholds must ascend")
+    _expect(all(isinstance(n, int) and n > 0 for n in step.shape), "the input shape must be positive integers")
+
+
+def _weighted_sum(program: Program, step: WeightedSum) -> None:
+    group = program.group_of[step.source]
+    rank = 2 if step.window is None else 2 + len(step.window.kernel)
+    _array(step.weight_codes, np.uint8, (None,) * rank, "weight_codes")
+    _expect(step.weight_codes.size > 0, "weight_codes are empty")
+    if step.window is not None:
+        _expect(step.weight_codes.shape[2:] == step.window.kernel, "weight_codes and kernel differ")
+        _padding(group, step.window.padding)
+    _array(step.values, np.int32, (None, None), "values")
+    sets, size = step.values.shape
+    _expect(sets in (1, step.channels), "one weight codebook, or one per output channel")
+    _expect(1 <= size <= 256 and int(step.weight_codes.max()) < size, "a weight code is outside its codebook")
+    _expect(bool((np.diff(step.values.astype(np.int64)) >= 0).all()), "weight values must ascend")
+    for book in step.values:
+        _grid(book, step.bits, "")
+    _array(step.scales, np.float64, (sets,), "scales")
+    _array(step.acc_scales, np.float64, (sets,), "acc_scales")
+    for scale in (*step.scales.tolist(), *step.acc_scales.tolist()):
+        _scale(scale, "")
+    _expect(2 <= step.product_bits <= 31, "product_bits must be 2 to 31")
+    wanted = np.int16 if step.product_bits <= 16 else np.int32
+    _array(step.products, wanted, (sets, size, group.size), "products")
+    _expect(int(np.abs(step.products.astype(np.int64)).max()) <= product_limit(step.product_bits), "a product is too wide")
+    _array(step.bias, np.int32, (step.channels,), "bias")
+    bounds = neuron_bounds(step.products, step.weight_codes) + np.abs(step.bias.astype(np.int64))
+    for term in step.residuals:
+        bounds = bounds + _term(program, step.name, term, sets)
+    _bound(step.bound, int(bounds.max()))
+
+
+def _pooled_sum(program: Program, step: PooledSum) -> None:
+    group = program.group_of[step.source]
+    _padding(group, step.window.padding)
+    _array(step.row, np.int32, (group.size,), "row")
+    _array(step.divisors, np.int32, (None,), "divisors")
+    _expect(bool((step.divisors > 0).all()), "divisors must be positive")
+    pool = ops.AvgPool(step.window.kernel, step.window.stride, step.window.padding, step.ceil_mode, True)
+    from rapidnn.graph.shapes import infer_shape
+
+    spatial = infer_shape(step.name, pool, [program.shapes[step.source]])[1:]
+    _array(step.divisor_index, np.uint8, spatial, "divisor_index")
+    _expect(int(step.divisor_index.max()) < len(step.divisors), "divisor_index is outside divisors")
+    _array(step.acc_scales, np.float64, (len(step.divisors),), "acc_scales")
+    for scale in step.acc_scales.tolist():
+        _scale(scale, "")
+    _bound(step.bound, math.prod(step.window.kernel) * int(np.abs(step.row.astype(np.int64)).max()))
+
+
+def _code_sum(program: Program, step: CodeSum) -> None:
+    _array(step.acc_scales, np.float64, (1,), "acc_scales")
+    _scale(float(step.acc_scales[0]), "")
+    _bound(step.bound, sum(int(_term(program, step.name, term, 1).max()) for term in step.terms))
+
+
+def _encode(program: Program, step: Encode) -> None:
+    group = program.group[step.group]
+    sets = len(program.acc_scales(step.source))
+    _activation(step.activation, sets)
+    coded = 1 if step.activation.g is not None else sets
+    _array(step.encoding, np.int32, (coded, group.size), "encoding")
+    thresholds, codes = fuse(step.activation, step.encoding)
+    same = np.array_equal(thresholds, step.thresholds) and np.array_equal(codes, step.codes)
+    same = same and step.thresholds.dtype == np.int32 and step.codes.dtype == np.uint8
+    _expect(same, "the fused thresholds are not those of the activation and encoding tables")
+
+
+def _activate(program: Program, step: Activate) -> None:
+    _activation(step.activation, len(program.acc_scales(step.source)))
+
+
+def _carry(program: Program, step: Carry) -> None:
+    _expect(isinstance(step.op, ops.CODE_CARRYING), "codes cannot pass through this operator")
+    if isinstance(step.op, ops.Pad):
+        _padding(program.group_of[step.source], step.op.pads)
+    _ = program.shapes[step.name]
+
+
+def _activation(table: ActivationTable, sets: int) -> None:
+    if table.kind in COMPARED:
+        _expect(table.z is None and table.g is None and table.g_scale is None, f"{table.kind} has no table")
+        _expect((table.cap is not None) == (table.kind == "relu6"), "only relu6 has a cap")
+        if table.cap is not None:
+            _array(table.cap, np.int32, (sets,), "cap")
+        return
+    _expect(table.kind in FUNCTIONS, f"unknown activation {table.kind!r}")
+    _expect(table.z is not None and table.g is not None and table.cap is None, f"{table.kind} needs a table")
+    assert table.g is not None
+    _array(table.g, np.int32, (None,), "g")
+    _array(table.z, np.int32, (sets, len(table.g)), "z")
+    _expect(len(table.g) > 0 and bool((np.diff(table.z) >= 0).all()), "activation rows must ascend")
+    _scale(table.g_scale, "")
+
+
+def _term(program: Program, name: str, term: Residual, sets: int) -> Any:
+    _array(term.rows, np.int32, (sets, program.group_of[term.source].size), "residual rows")
+    _expect(program.shapes[term.source] == program.shapes[name], "a residual input has another shape")
+    return np.abs(term.rows.astype(np.int64)).max(axis=1)
+
+
+def _padding(group: CodeGroup, pads: ops.Pairs) -> None:
+    _expect(all(n >= 0 for pair in pads for n in pair), "padding must not be negative")
+    _expect(group.pad_code is not None or not any(map(any, pads)), "zero padding needs a codebook that holds zero")
+
+
+def _bound(stated: Any, actual: int) -> None:
+    _expect(isinstance(stated, int) and actual <= stated < ACCUMULATOR_LIMIT, "its bound does not hold")
+
+
+def _grid(values: Any, bits: Any, where: str) -> None:
+    _expect(bits in (8, 16), where + "operand bits must be 8 or 16")
+    signed = bool((values < 0).any())
+    limit = 2 ** (bits - 1) - 1 if signed else 2**bits - 1
+    _expect(int(np.abs(values.astype(np.int64)).max()) <= limit, where + "a value is outside the operand grid")
+
+
+def _scale(scale: Any, where: str) -> None:
+    _expect(isinstance(scale, float) and math.isfinite(scale) and scale > 0, where + "a scale must be positive")
+
+
+def _array(array: Any, dtype: Any, shape: tuple[int | None, ...], what: str) -> None:
+    _expect(isinstance(array, np.ndarray) and array.dtype == dtype, f"{what} must be of type {np.dtype(dtype)}")
+    fits = len(array.shape) == len(shape) and all(w in (None, n) for n, w in zip(array.shape, shape, strict=False))
+    _expect(fits, f"{what} has shape {array.shape}, expected {shape}")
+
+
+def _expect(condition: bool, message: str) -> None:
+    if not condition:
+        raise ValueError(message)
