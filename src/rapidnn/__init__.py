@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from rapidnn.compose.composer import compose
+    from rapidnn.composer.compose import compose
     from rapidnn.data.preprocess import Preprocess
     from rapidnn.errors import RapidnnError
     from rapidnn.execute.composed import ComposedNetwork, load
@@ -19,7 +19,7 @@ _HOME = {
     "ComposedNetwork": "rapidnn.execute.composed",
     "Preprocess": "rapidnn.data.preprocess",
     "RapidnnError": "rapidnn.errors",
-    "compose": "rapidnn.compose.composer",
+    "compose": "rapidnn.composer.compose",
     "load": "rapidnn.execute.composed",
 }
 

@@ -20,7 +20,9 @@ def test_nhwc_is_each_step_in_float32(x: np.ndarray) -> None:
     assert got.dtype == np.float32
     assert got.flags.c_contiguous
     for c in range(3):
-        want = (x[..., c].astype(np.float32) / np.float32(255) - np.float32(RGB.mean[c])) / np.float32(RGB.std[c])
+        want = (x[..., c].astype(np.float32) / np.float32(255) - np.float32(RGB.mean[c])) / np.float32(
+            RGB.std[c]
+        )
         assert np.array_equal(got[:, c], want)
 
 

@@ -5,7 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rapidnn.tables.activation import FUNCTIONS, activation_table, encoding_table, fuse, nearest, nonuniform_rows
+from rapidnn.tables.activation import (
+    FUNCTIONS,
+    activation_table,
+    encoding_table,
+    fuse,
+    nearest,
+    nonuniform_rows,
+)
 from rapidnn.tables.program import ActivationTable
 
 INT32 = st.integers(-(2**31) + 1, 2**31 - 1)

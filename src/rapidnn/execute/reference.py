@@ -85,7 +85,12 @@ def encode_input(step: EncodeInput, x: NDArray[np.float32]) -> NDArray[np.uint8]
 
 
 def taps(
-    x: Ints, kernel: tuple[int, ...], stride: tuple[int, ...], padding: ops.Pairs, dilation: tuple[int, ...], out: tuple[int, ...]
+    x: Ints,
+    kernel: tuple[int, ...],
+    stride: tuple[int, ...],
+    padding: ops.Pairs,
+    dilation: tuple[int, ...],
+    out: tuple[int, ...],
 ) -> Iterator[tuple[tuple[int, ...], Ints, NDArray[np.bool_]]]:
     """For every place in the kernel: its index, the input at all output positions, and where that is not padding."""
     before = tuple(b for b, _ in padding)
@@ -97,7 +102,7 @@ def taps(
     for index in itertools.product(*map(range, kernel)):
         starts = [i * d for i, d in zip(index, dilation, strict=True)]
         window = tuple(slice(b, b + (o - 1) * s + 1, s) for b, o, s in zip(starts, out, stride, strict=True))
-        yield index, padded[(..., *window)], real[window]
+        yield index, padded[(slice(None), slice(None), *window)], real[window]
 
 
 def weighted_sum(step: WeightedSum, edges: dict[str, Ints], shape: tuple[int, ...]) -> NDArray[np.int64]:
@@ -119,7 +124,8 @@ def weighted_sum(step: WeightedSum, edges: dict[str, Ints], shape: tuple[int, ..
         for index, values, real in taps(x, w.kernel, w.stride, w.padding, w.dilation, shape[1:]):
             for group, c in itertools.product(range(step.groups), range(ins)):
                 mine = slice(group * outs, (group + 1) * outs)
-                rows = products[book[mine], step.weight_codes[(mine, c, *index)]]
+                tap_codes = np.moveaxis(step.weight_codes, 0, -1)[(c, *index)]
+                rows = products[book[mine], tap_codes[mine]]
                 looked_up = np.moveaxis(rows[:, values[:, group * ins + c]], 0, 1)
                 acc[:, mine] += np.where(real, looked_up, 0)
         channel_axis = 1

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import os
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -127,7 +128,7 @@ def _factors(step: WeightedSum, inputs: Int32) -> NDArray[np.floating] | None:
     return np.take_along_axis(step.values.astype(dtype), codes.astype(np.intp), axis=1)
 
 
-def _patches(x: NDArray[np.generic], window: Window | None, out: tuple[int, ...], fill: int) -> NDArray[np.generic]:
+def _patches(x: NDArray[Any], window: Window | None, out: tuple[int, ...], fill: int) -> NDArray[Any]:
     """The inputs of every neuron: ``(positions of the batch, channels, *kernel)`` flattened to two axes."""
     if window is None:
         return x.reshape(-1, x.shape[-1])
@@ -141,7 +142,7 @@ def _patches(x: NDArray[np.generic], window: Window | None, out: tuple[int, ...]
     return np.moveaxis(chosen, 1, 1 + rank).reshape(len(x) * math.prod(out), -1)
 
 
-def _multiply(step: WeightedSum, factors: NDArray[np.floating], patches: NDArray[np.generic]) -> Int32:
+def _multiply(step: WeightedSum, factors: NDArray[np.floating], patches: NDArray[Any]) -> Int32:
     outs, taps = step.channels // step.groups, step.taps
     result = np.empty((len(patches), step.channels), np.int32)
     for g in range(step.groups):
@@ -150,7 +151,7 @@ def _multiply(step: WeightedSum, factors: NDArray[np.floating], patches: NDArray
     return result
 
 
-def _gather(step: WeightedSum, patches: NDArray[np.generic]) -> Int32:
+def _gather(step: WeightedSum, patches: NDArray[Any]) -> Int32:
     """Add ``P[weight code, input code]`` tap by tap, for all channels and a block of positions at once."""
     tables = np.pad(step.products.astype(np.int32), [(0, 0), (0, 0), (0, 1)])
     codes = step.weight_codes.reshape(step.channels, -1)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 _SCOPES = "pkg.torch.onnx.name_scopes"
 _CLASSES = "pkg.torch.onnx.class_hierarchy"
+_WEIGHTED = ("Conv", "Gemm", "MatMul", "Add", "BatchNormalization")
 _FUSED = "pkg.onnxscript.rewriter.rule_name"
 
 
@@ -31,7 +32,10 @@ def display_name(node: ir.Node) -> str:
             return weight.removesuffix(".weight")
     module = re.sub(r"@\d+", "", scopes[-2])
     if module and classes[-2].startswith("torch.nn.modules.") and ".container." not in classes[-2]:
-        return module
+        # The accumulation gets the layer's own name, what the exporter puts around it (padding) an addition
+        # to it.
+        layer = classes[-2].split(".")[3] in ("conv", "linear", "batchnorm")
+        return f"{module}.{node.op_type.lower()}" if layer and node.op_type not in _WEIGHTED else module
     function = _function(classes[-1], scopes[-1])
     return f"{module}.{function}" if module else function
 

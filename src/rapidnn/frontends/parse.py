@@ -105,15 +105,18 @@ class _Parser:
 
 
 def _initialiser(value: ir.Value) -> Constant:
+    import onnx_ir as ir
+
     assert value.const_value is not None
     try:
         array = value.const_value.numpy()
     except Exception as error:  # external data that is missing, too short, or outside the model's folder
         raise ModelError(f"tensor {value.name!r} cannot be read: {first_line(error)}") from error
-    if array.dtype.byteorder == ">":  # little-endian data on a big-endian machine is handled by numpy itself
-        array = array.astype(array.dtype.newbyteorder("="))
     view = array.view() if array.flags.aligned else array.copy()
     view.flags.writeable = False
+    if isinstance(value.const_value, ir.serde.TensorProtoTensor):
+        # Reading raw bytes out of a protobuf copies them: let go of the message, keep the copy.
+        value.const_value = ir.Tensor(view, name=value.name)
     return Constant(value.name or "initialiser", view)
 
 

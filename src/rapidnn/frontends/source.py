@@ -53,7 +53,7 @@ def module_source(module: torch.nn.Module, sample: Array) -> Source:
     device = next((p.device for p in module.parameters()), torch.device("cpu"))
 
     def run(x: Array) -> Array:
-        with evaluation_mode(module), torch.no_grad():
+        with quiet(), evaluation_mode(module), torch.no_grad():
             result = module(torch.tensor(x, device=device))
         return _one_tensor(result, len(x))
 

@@ -126,7 +126,20 @@ class Add:
     """Element-wise sum of two values of equal shape."""
 
 
-Op = Input | Linear | Conv | BatchNorm | Activation | MaxPool | AvgPool | Reshape | Transpose | Slice | Pad | Add
+Op = (
+    Input
+    | Linear
+    | Conv
+    | BatchNorm
+    | Activation
+    | MaxPool
+    | AvgPool
+    | Reshape
+    | Transpose
+    | Slice
+    | Pad
+    | Add
+)
 
 CODE_CARRYING = (MaxPool, Reshape, Transpose, Slice, Pad)
 """Operators that work on codes as they are: their input and output share one codebook group (SPEC section 1)."""

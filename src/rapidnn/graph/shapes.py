@@ -27,7 +27,9 @@ def infer_shape(name: str, op: Op, inputs: Sequence[Shape]) -> Shape:
         shape = _infer(op, inputs)
     except ValueError as error:
         shown = " and ".join(map(str, inputs))
-        raise ModelError(f"node {name!r} ({ops.op_name(op)}) cannot take input of shape {shown}: {error}") from None
+        raise ModelError(
+            f"node {name!r} ({ops.op_name(op)}) cannot take input of shape {shown}: {error}"
+        ) from None
     if any(extent < 1 for extent in shape):
         raise ModelError(f"node {name!r} ({ops.op_name(op)}) would produce the empty shape {shape}")
     return shape
@@ -45,7 +47,10 @@ def _infer(op: Op, inputs: Sequence[Shape]) -> Shape:  # noqa: PLR0911 - one lin
             _expect(len(inputs[0]) == rank + 1, f"{rank} spatial axes are needed")
             _expect(inputs[0][0] == channels, f"{channels} channels are needed")
             _expect(op.weight.shape[0] % op.groups == 0, "the output channels do not divide into the groups")
-            return (op.weight.shape[0], *_windows(inputs[0][1:], op.kernel, op.stride, op.padding, op.dilation, ceil=False))
+            return (
+                op.weight.shape[0],
+                *_windows(inputs[0][1:], op.kernel, op.stride, op.padding, op.dilation, ceil=False),
+            )
         case ops.BatchNorm():
             _expect(inputs[0][:1] == op.scale.shape, f"{len(op.scale)} channels are needed")
             return inputs[0]

@@ -22,7 +22,8 @@ from rapidnn.tables.validate import validate
 
 FORMAT = 1
 METADATA_KEY = "rapidnn"
-DIGEST_KEY = "rapidnn-sha256"
+DIGEST_TENSOR = "sha256"
+"""The SHA-256 of the metadata text, uint8 (32,): a second metadata key would be written in random order."""
 
 _RECORDS: dict[str, type[Any]] = {
     cls.__name__: cls
@@ -76,10 +77,10 @@ def save_artifact(artifact: Artifact, path: str | Path) -> None:
     }
     document["sha256"] = {name: _digest(tensor) for name, tensor in tensors.items()}
     text = json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    metadata = {METADATA_KEY: text, DIGEST_KEY: hashlib.sha256(text.encode()).hexdigest()}
+    tensors[DIGEST_TENSOR] = _text_digest(text)
     try:
         with atomic_path(Path(path)) as temporary:
-            save_file(tensors, temporary, metadata=metadata)
+            save_file(tensors, temporary, metadata={METADATA_KEY: text})
     except OSError as error:
         raise ArtifactError(f"{path}: cannot be written ({error.strerror or error})") from None
 
@@ -117,9 +118,11 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
             metadata = file.metadata() or {}
             text = metadata.get(METADATA_KEY)
             if text is None:
-                raise ArtifactError(f"{path}: a safetensors file, but not a rapidnn artifact; compose one first")
-            document = _document(path, text, metadata.get(DIGEST_KEY))
+                raise ArtifactError(
+                    f"{path}: a safetensors file, but not a rapidnn artifact; compose one first"
+                )
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+            document = _document(path, text, tensors.pop(DIGEST_TENSOR, None))
     except (SafetensorError, OSError) as error:
         raise ArtifactError(f"{path}: damaged, truncated, or not a rapidnn artifact ({error})") from None
     digests = document.get("sha256")
@@ -131,8 +134,8 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     return document, tensors
 
 
-def _document(path: Path, text: str, digest: str | None) -> dict[str, Any]:
-    if hashlib.sha256(text.encode()).hexdigest() != digest:
+def _document(path: Path, text: str, digest: NDArray[Any] | None) -> dict[str, Any]:
+    if digest is None or not np.array_equal(digest, _text_digest(text)):
         raise ArtifactError(f"{path}: damaged: its graph does not match its checksum")
     try:
         document = json.loads(text)
@@ -146,6 +149,10 @@ def _document(path: Path, text: str, digest: str | None) -> dict[str, Any]:
             f"compose again or use another rapidnn"
         )
     return document
+
+
+def _text_digest(text: str) -> NDArray[np.uint8]:
+    return np.frombuffer(hashlib.sha256(text.encode()).digest(), np.uint8)
 
 
 def _digest(tensor: NDArray[Any]) -> str:
@@ -164,7 +171,10 @@ def _pack(value: Any, path: str, tensors: dict[str, NDArray[Any]]) -> Any:
         return packed
     if isinstance(value, tuple):
         named = [getattr(item, "name", str(i)) for i, item in enumerate(value)]
-        return [_pack(item, f"{path}/{name}".lstrip("/"), tensors) for item, name in zip(value, named, strict=True)]
+        return [
+            _pack(item, f"{path}/{name}".lstrip("/"), tensors)
+            for item, name in zip(value, named, strict=True)
+        ]
     return value
 
 

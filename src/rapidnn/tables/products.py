@@ -49,7 +49,7 @@ def product_table(values: Int32, inputs: Int32, shift: int, product_bits: int) -
     exact = values.astype(np.int64)[:, :, np.newaxis] * inputs.astype(np.int64)
     # Operands have at most 16 bits, so exact and its quotient by a power of two are exact in float64.
     rounded = np.clip(np.rint(exact / float(2**shift)), -limit, limit)
-    return rounded.astype(np.int16 if product_bits <= 16 else np.int32)
+    return rounded.astype(np.int16) if product_bits <= 16 else rounded.astype(np.int32)
 
 
 def neuron_bounds(products: NDArray[np.integer], weight_codes: UInt8) -> NDArray[np.int64]:

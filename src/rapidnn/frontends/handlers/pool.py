@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from rapidnn.frontends.context import NodeContext
 from rapidnn.frontends.handlers.windows import read_window
 from rapidnn.frontends.registry import handles
-from rapidnn.graph.ops import AvgPool, MaxPool, Reshape, Transpose
+from rapidnn.graph.ops import AvgPool, MaxPool, Op, Reshape, Transpose
 
 
 @handles("MaxPool")
@@ -38,34 +39,43 @@ def average_pool(ctx: NodeContext) -> str:
 @handles("GlobalAveragePool")
 def global_average_pool(ctx: NodeContext) -> str:
     """Mean over all spatial axes, which stay with extent 1."""
-    return _mean(ctx, tuple(range(1, len(ctx.shape(0)))), keep=True)
+    return _reduce(ctx, tuple(range(1, len(ctx.shape(0)))), _whole_mean, keep=True)
 
 
 @handles("GlobalMaxPool")
 def global_max_pool(ctx: NodeContext) -> str:
     """Maximum over all spatial axes, which stay with extent 1."""
-    kernel = ctx.shape(0)[1:]
-    ones = (1,) * len(kernel)
-    return ctx.emit(MaxPool(kernel, kernel, ((0, 0),) * len(kernel), ones, False), ctx.edge(0))
+    return _reduce(ctx, tuple(range(1, len(ctx.shape(0)))), _whole_max, keep=True)
 
 
-@handles("ReduceMean")
-def reduce_mean(ctx: NodeContext) -> str:
-    """Mean over axes of a sample."""
+@handles("ReduceMean", "ReduceMax")
+def reduce_axes(ctx: NodeContext) -> str:
+    """Mean or maximum over axes of a sample."""
     rank = len(ctx.full_shape(0))
     given = ctx.integers("axes", 1)
     if not given:
         if ctx.integer("noop_with_empty_axes", 0):
             return ctx.edge(0)
-        ctx.fail("a mean over all axes would mix the samples of a batch")
+        ctx.fail("a reduction over all axes would mix the samples of a batch")
     axes = sorted({axis % rank for axis in given})
     if axes[0] == 0:
-        ctx.fail("a mean over the batch axis is not supported")
-    return _mean(ctx, tuple(axis - 1 for axis in axes), keep=bool(ctx.integer("keepdims", 1)))
+        ctx.fail("a reduction over the batch axis is not supported")
+    pool = _whole_mean if ctx.node.op_type == "ReduceMean" else _whole_max
+    return _reduce(ctx, tuple(axis - 1 for axis in axes), pool, keep=bool(ctx.integer("keepdims", 1)))
 
 
-def _mean(ctx: NodeContext, axes: tuple[int, ...], *, keep: bool) -> str:
-    """Mean over sample axes: the others are gathered in one channel axis, and one window covers the rest."""
+def _whole_mean(kernel: tuple[int, ...]) -> Op:
+    return AvgPool(kernel, kernel, ((0, 0),) * len(kernel), False, False)
+
+
+def _whole_max(kernel: tuple[int, ...]) -> Op:
+    return MaxPool(kernel, kernel, ((0, 0),) * len(kernel), (1,) * len(kernel), False)
+
+
+def _reduce(
+    ctx: NodeContext, axes: tuple[int, ...], pool: Callable[[tuple[int, ...]], Op], *, keep: bool
+) -> str:
+    """A pool over sample axes: the others are gathered in one channel axis, one window covers the rest."""
     shape, edge = ctx.shape(0), ctx.edge(0)
     if not axes:
         return edge
@@ -76,7 +86,7 @@ def _mean(ctx: NodeContext, axes: tuple[int, ...], *, keep: bool) -> str:
         kernel = (math.prod(kernel),)
         edge = ctx.emit(Transpose((*rest, *axes)), edge, part="channels_first")
         edge = ctx.emit(Reshape((math.prod(shape[axis] for axis in rest), *kernel)), edge, part="window")
-    edge = ctx.emit(AvgPool(kernel, kernel, ((0, 0),) * len(kernel), False, False), edge)
+    edge = ctx.emit(pool(kernel), edge)
     if ctx.builder.shapes[edge] == result:
         return edge
     return ctx.emit(Reshape(result), edge, part="reshape")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from rapidnn.graph.ir import Graph, Node
-from rapidnn.graph.ops import Activation, AvgPool, MaxPool, Op, Pad, Reshape, Slice, Transpose
+from rapidnn.graph.ops import Activation, AvgPool, Conv, MaxPool, Op, Pad, Pairs, Reshape, Slice, Transpose
 from rapidnn.graph.passes.rewrite import rebuild, resolve
 from rapidnn.graph.shapes import Shape
 
@@ -18,9 +18,9 @@ def drop_noops(graph: Graph) -> Graph:
     each.
 
     Equal because all of them only move elements: a reshape keeps the order of the elements, so the last of a
-    run decides; permutations, affine index ranges and paddings compose. A pool with windows of one element is
-    a slice. A clip at zero (and six) leaves values that are there already; relu then relu6 is relu6 as
-    min(max(max(x, 0), 0), 6) is.
+    run decides; permutations, affine index ranges and paddings compose, zero padding of the spatial axes also
+    with that of a convolution. A pool with windows of one element is a slice. A clip at zero (and six) leaves
+    values that are there already; relu then relu6 is relu6 as min(max(max(x, 0), 0), 6) is.
     """
     kept: dict[str, Node] = {}
     alias: dict[str, str] = {}
@@ -46,7 +46,7 @@ def _as_slice(op: Op, shape: Shape) -> Op:
     return Slice((0,) * len(shape), shape, (1, *op.stride))
 
 
-def _merge(first: Op, second: Op) -> Op | None:
+def _merge(first: Op, second: Op) -> Op | None:  # noqa: PLR0911 - one line per pair
     """One operator that does ``first`` and then ``second``, if there is one."""
     match first, second:
         case Reshape(), Reshape():
@@ -54,14 +54,19 @@ def _merge(first: Op, second: Op) -> Op | None:
         case Transpose(), Transpose():
             return Transpose(tuple(first.perm[axis] for axis in second.perm))
         case Pad(), Pad():
-            pairs = zip(first.pads, second.pads, strict=True)
-            return Pad(tuple((a[0] + b[0], a[1] + b[1]) for a, b in pairs))
+            return Pad(_summed(first.pads, second.pads))
         case Slice(), Slice():
             return _merge_slices(first, second)
+        case Pad(), Conv() if first.pads[0] == (0, 0):
+            return replace(second, padding=_summed(first.pads[1:], second.padding))
         case Activation(kind="relu"), Activation(kind="relu6"):
             return second
         case _:
             return None
+
+
+def _summed(first: Pairs, second: Pairs) -> Pairs:
+    return tuple((a[0] + b[0], a[1] + b[1]) for a, b in zip(first, second, strict=True))
 
 
 def _merge_slices(first: Slice, second: Slice) -> Slice:

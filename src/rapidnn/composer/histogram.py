@@ -57,7 +57,9 @@ class Histogram:
         # Both zeros, and denormals, count as zero.
         means[(keys == BINS // 2) | (keys == BINS // 2 - 1)] = 0.0
         values, index = np.unique(means, return_inverse=True)
-        return values, np.bincount(index, weights=counts, minlength=len(values))
+        weights = np.zeros(len(values))
+        np.add.at(weights, index, counts)
+        return values, weights
 
 
 def _value(keys: NDArray[np.intp], low: int) -> NDArray[np.float64]:

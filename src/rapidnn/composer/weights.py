@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rapidnn.compose.cluster import cluster_all, encode, weighted_points
-from rapidnn.compose.settings import Settings
+from rapidnn.composer.cluster import cluster_all, encode, weighted_points
+from rapidnn.composer.settings import Settings
 from rapidnn.tables.program import Float64, Int32, UInt8
 
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rapidnn.compose.cluster import cluster, encode, exact_thresholds, weighted_points
-from rapidnn.compose.histogram import Histogram
+from rapidnn.composer.cluster import cluster, encode, exact_thresholds, weighted_points
+from rapidnn.composer.histogram import Histogram
 
 
 def sse_of(x, codebook):

@@ -100,7 +100,9 @@ class Plan:
 
     def layers(self) -> list[PlannedSum]:
         """The weighted accumulations, which have weight codebooks."""
-        return [s for s in self.steps if isinstance(s, PlannedSum) and s.node is not None and _weighted(s.node)]
+        return [
+            s for s in self.steps if isinstance(s, PlannedSum) and s.node is not None and _weighted(s.node)
+        ]
 
 
 def _weighted(node: Node) -> bool:
@@ -131,7 +133,9 @@ class _Planner:
     def run(self) -> Plan:
         for node in self.graph:
             if isinstance(node.op, ops.BatchNorm):
-                raise ComposeError(f"node {node.name!r} (BatchNorm) was not folded; run the graph's passes first")
+                raise ComposeError(
+                    f"node {node.name!r} (BatchNorm) was not folded; run the graph's passes first"
+                )
             if isinstance(node.op, ops.Input):
                 self._emit(PlannedInput(node.name))
                 self._code_edge(node.name, node.name, group=node.name)
@@ -230,7 +234,9 @@ def _choose_open_operands(graph: Graph) -> dict[str, str]:
             able = [
                 edge
                 for edge in node.inputs
-                if isinstance(graph[edge].op, _CAN_STAY_OPEN) and len(readers[edge]) == 1 and edge != graph.output
+                if isinstance(graph[edge].op, _CAN_STAY_OPEN)
+                and len(readers[edge]) == 1
+                and edge != graph.output
             ]
             if able:
                 chosen[node.name] = max(able, key=position.__getitem__)

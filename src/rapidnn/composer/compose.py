@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from rapidnn import __version__
-from rapidnn.compose.plan import plan_graph
-from rapidnn.compose.sample import calibrate
-from rapidnn.compose.settings import DEFAULT_SIZE, Settings, Sizes
-from rapidnn.compose.tabulate import sampled_edges, tabulate
+from rapidnn.composer.plan import plan_graph
+from rapidnn.composer.sample import calibrate
+from rapidnn.composer.settings import DEFAULT_SIZE, Settings, Sizes
+from rapidnn.composer.tabulate import sampled_edges, tabulate
 from rapidnn.data.preprocess import Preprocess
 from rapidnn.errors import DataError
 from rapidnn.execute.composed import ComposedNetwork
@@ -121,7 +121,9 @@ def compose_graph(
 def _samples(calibration: Any) -> Any:
     samples = as_array(calibration)
     if samples.ndim < 2 or len(samples) == 0:
-        raise DataError(f"calibration data has shape {samples.shape}, expected (samples, ...) with at least one sample")
+        raise DataError(
+            f"calibration data has shape {samples.shape}, expected (samples, ...) with at least one sample"
+        )
     if samples.dtype.kind not in "fiub":
         raise DataError(f"calibration data has type {samples.dtype}, expected numbers")
     samples = np.ascontiguousarray(samples, np.float32)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rapidnn import _native
-from rapidnn.compose.histogram import Histogram
+from rapidnn.composer.histogram import Histogram
 from rapidnn.tables.program import Float64, Int32, UInt8
 
 WIDE_OPERAND_BITS = 16

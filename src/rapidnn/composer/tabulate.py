@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
-from rapidnn.compose import plan as planned
-from rapidnn.compose.cluster import cluster, exact_thresholds
-from rapidnn.compose.histogram import Histogram
-from rapidnn.compose.settings import Settings
-from rapidnn.compose.weights import weight_codebooks
+from rapidnn.composer import plan as planned
+from rapidnn.composer.cluster import cluster, exact_thresholds
+from rapidnn.composer.histogram import Histogram
+from rapidnn.composer.settings import Settings
+from rapidnn.composer.weights import weight_codebooks
 from rapidnn.graph import Graph, Node, ops
 from rapidnn.graph.pooling import pool_divisors
 from rapidnn.tables.activation import COMPARED, activation_table, encoding_table, fuse
@@ -155,7 +155,8 @@ class _Tabulator:
             acc_scales=choice.acc_scales,
             bound=choice.bound,
             residuals=tuple(
-                Residual(edge, rows.astype(np.int32)) for edge, rows in zip(step.terms, choice.rows, strict=True)
+                Residual(edge, rows.astype(np.int32))
+                for edge, rows in zip(step.terms, choice.rows, strict=True)
             ),
         )
 
@@ -185,7 +186,10 @@ class _Tabulator:
         if any(group.scale != scale for group in terms):
             peak = max(float(np.abs(group.values).max()) * group.scale for group in terms)
             scale = peak / product_limit(self.settings.product_bits)
-        rows = [round_half_even(group.values * group.scale / scale).astype(np.int32) for group in terms]
+        rows = [
+            round_half_even(group.values.astype(np.float64) * group.scale / scale).astype(np.int32)
+            for group in terms
+        ]
         return CodeSum(
             name=step.name,
             terms=tuple(Residual(edge, row[np.newaxis]) for edge, row in zip(step.terms, rows, strict=True)),

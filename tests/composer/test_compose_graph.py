@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rapidnn.compose.composer import compose_graph
-from rapidnn.compose.settings import Settings
+from rapidnn.composer.compose import compose_graph
+from rapidnn.composer.settings import Settings
 from rapidnn.graph.float_exec import run_float
 from tests.strategies import graphs, quiet
 

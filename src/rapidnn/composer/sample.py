@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from rapidnn.compose.histogram import Histogram
+from rapidnn.composer.histogram import Histogram
 from rapidnn.errors import ComposeError
 from rapidnn.graph import Graph
 from rapidnn.graph.float_exec import run_float

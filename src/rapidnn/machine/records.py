@@ -1,0 +1,248 @@
+"""The typed form of a hardware description: every number is a record of value, unit, node, source and confidence."""
+
+from __future__ import annotations
+
+from typing import Annotated, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+T = TypeVar("T")
+
+Confidence = Literal["seen", "computed", "recalled-high", "recalled-medium", "recalled-low", "assumption"]
+Positive = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(strict=True, ge=1)]
+Natural = Annotated[int, Field(strict=True, ge=0)]
+Flag = Annotated[bool, Field(strict=True)]
+
+
+class Strict(BaseModel):
+    """A frozen model that refuses unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Constant(Strict, Generic[T]):
+    """One constant and how well it is known.
+
+    ``device`` names the device record an energy or a time belongs to, ``at_ns`` the cycle time an energy was stated
+    at; ``range`` is the low and high end of what sources give.
+    """
+
+    value: T
+    unit: str
+    node_nm: float | None
+    source: str
+    confidence: Confidence
+    device: str | None = None
+    at_ns: float | None = None
+    range: tuple[float, float] | None = None
+
+
+class Choice(Strict, Generic[T]):
+    """One architectural choice: what it means, its unit, and where its default comes from."""
+
+    value: T
+    unit: str
+    description: str
+    source: str
+    confidence: Confidence
+    node_nm: float | None = None
+
+
+class Rna(Strict):
+    """One RNA block: its crossbar and how it copies and adds."""
+
+    cycle_ns: Constant[Positive]
+    rows: Choice[Count]
+    columns: Choice[Count]
+    max_lanes: Choice[Count]
+    neurons_per_block: Choice[Count]
+    copy_cycles: Choice[Count]
+    copy_parallel: Choice[Count]
+    read_cycles: Choice[Count]
+    shift_interconnect: Choice[Flag]
+    adder: Choice[str]
+
+
+class Delivery(Strict):
+    """How input codes reach a block's counters."""
+
+    mode: Choice[Literal["broadcast", "gather"]]
+    width: Choice[Count]
+    fill_width: Choice[Count]
+
+
+class Counters(Strict):
+    """The counters of one block."""
+
+    resident: Choice[Count]
+    width_bits: Choice[Count]
+    increment_pj_32b: Constant[NonNegative]
+    area_um2_32b: Constant[NonNegative]
+    readout_pj_per_bit: Constant[NonNegative]
+    recode_pj: Constant[NonNegative]
+
+
+class Logic(Strict):
+    """Energy of the stateful gates."""
+
+    nor_fj: Constant[NonNegative]
+    init_fj: Constant[NonNegative]
+
+
+class Cell(Strict):
+    """The memory cell."""
+
+    feature_nm: Constant[Positive]
+    area_f2: Constant[Positive]
+    endurance_writes: Constant[Positive]
+    gates: Choice[list[str]]
+
+
+class Crossbar(Strict):
+    """Conventional reads and writes of the crossbar, and its periphery."""
+
+    read_pj_32b: Constant[NonNegative]
+    read_ns: Constant[Positive]
+    write_pj_32b: Constant[NonNegative]
+    write_ns: Constant[Positive]
+    periphery_um2: Constant[NonNegative]
+
+
+class Compressor(Strict):
+    """The 3:2 carry-save step."""
+
+    cycles: Constant[Count]
+    nor_outputs_per_bit: Constant[Natural]
+    init_writes_per_bit: Constant[Natural]
+    scratch_rows: Choice[Count]
+
+
+class Adder(Strict):
+    """A programme for the final addition of two N-bit rows."""
+
+    cycles_per_bit: Constant[Count]
+    cycles_fixed: Constant[Natural]
+    nor_outputs_per_bit: Constant[Natural]
+    init_writes_per_bit: Constant[Natural]
+    gates: Choice[list[str]]
+
+
+class Am(Strict):
+    """The two associative memories of a block."""
+
+    search: Choice[Literal["digital", "cam"]]
+    rows: Choice[Count]
+    word_bits: Choice[Count]
+    cycles_per_level: Choice[Count]
+    comparator_pj: Constant[NonNegative]
+    comparator_um2: Constant[NonNegative]
+    sram_read_pj_16b: Constant[NonNegative]
+    sram_write_pj_16b: Constant[NonNegative]
+    sram_um2_128b: Constant[NonNegative]
+    cam_pj: Constant[NonNegative]
+    cam_ns: Constant[Positive]
+    cam_um2: Constant[NonNegative]
+    cam_stage_bits: Choice[Count]
+
+
+class Buffer(Strict):
+    """SRAM between the stages, and a block's local buffer in gather mode."""
+
+    read_pj_32b: Constant[NonNegative]
+    write_pj_32b: Constant[NonNegative]
+    area_um2_8kib: Constant[NonNegative]
+    port_area_exponent: Constant[NonNegative]
+    port_energy_exponent: Constant[NonNegative]
+
+
+class Wire(Strict):
+    """On-chip wires."""
+
+    pj_per_bit_mm: Constant[NonNegative]
+    tree_factor: Constant[Positive]
+
+
+class Interconnect(Strict):
+    """The shift-by-one switches of a block and the shifter of its write path."""
+
+    switch_f2: Constant[NonNegative]
+    shifter_um2: Constant[NonNegative]
+    shifter_pj: Constant[NonNegative]
+
+
+class Chip(Strict):
+    """How many blocks a chip has, and the pipeline's hand-over."""
+
+    blocks_per_tile: Choice[Count]
+    tiles: Choice[Count]
+    handover_cycles: Choice[Natural]
+
+    @property
+    def blocks(self) -> int:
+        """RNA blocks of one chip."""
+        return self.blocks_per_tile.value * self.tiles.value
+
+
+class Link(Strict):
+    """The link between chips."""
+
+    pj_per_bit: Constant[NonNegative]
+    gbyte_per_s: Constant[Positive]
+    area_mm2: Constant[NonNegative]
+
+
+class Reference(Strict):
+    """The neuron that peak figures are stated at."""
+
+    inputs: Choice[Count]
+    weights: Choice[Count]
+    codes: Choice[Count]
+    product_bits: Choice[Count]
+
+
+class Hardware(Strict):
+    """A whole machine; see ``docs/machine.md`` for what each field does."""
+
+    name: str
+    title: str
+    notes: list[str]
+    rna: Rna
+    delivery: Delivery
+    counters: Counters
+    logic: Logic
+    cell: Cell
+    crossbar: Crossbar
+    compressor: Compressor
+    adders: dict[str, Adder]
+    am: Am
+    buffer: Buffer
+    wire: Wire
+    interconnect: Interconnect
+    chip: Chip
+    link: Link
+    reference: Reference
+    claims: dict[str, Constant[Positive]]
+    recalled: dict[str, Constant[Positive]]
+
+    @model_validator(mode="after")
+    def _runnable(self) -> Hardware:
+        name = self.rna.adder.value
+        if name not in self.adders:
+            raise ValueError(f"rna.adder is {name!r}, which is not under adders ({', '.join(self.adders)})")
+        missing = [gate for gate in self.adder.gates.value if gate not in self.cell.gates.value]
+        if missing:
+            raise ValueError(f"adder {name!r} needs the gate {missing[0]}, which the cell does not support")
+        if "NOR" not in self.cell.gates.value:
+            raise ValueError("the 3:2 step needs the gate NOR, which the cell does not support")
+        return self
+
+    @property
+    def adder(self) -> Adder:
+        """The final addition programme in use."""
+        return self.adders[self.rna.adder.value]
+
+    def lanes(self, word_bits: int) -> int:
+        """Words of ``word_bits`` that stand side by side in the crossbar: ``floor(columns / N)``, SPEC section 3."""
+        return min(self.rna.columns.value // word_bits, self.rna.max_lanes.value)
