@@ -126,7 +126,7 @@ def test_damaged_files_are_named_in_one_line(tmp_path: Path) -> None:
 def test_unknown_names_and_paths() -> None:
     with pytest.raises(DataError, match="unknown data set or path 'mnits'; known are digits, mnist"):
         load_data("mnits")
-    with pytest.raises(DataError, match="nowhere.npz: no such file"):
+    with pytest.raises(DataError, match=r"nowhere.npz: no such file"):
         load_data("nowhere.npz")
     assert set(names()) >= {
         "digits",
@@ -153,7 +153,7 @@ def test_the_data_folder_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyP
     with pytest.raises(DataError, match="label 10 is out of range for 10 classes"):
         load_data("cifar10")
     monkeypatch.setenv("RAPIDNN_DATA", str(tmp_path / "absent"))
-    with pytest.raises(DataError, match="RAPIDNN_DATA names .*absent"):
+    with pytest.raises(DataError, match=r"RAPIDNN_DATA names .*absent"):
         load_data("mnist")
 
 

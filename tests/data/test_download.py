@@ -114,7 +114,7 @@ def test_offline_says_what_to_do(tmp_path: Path) -> None:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     url = f"http://127.0.0.1:{port}/f.bin"
-    with pytest.raises(DataError, match="cannot fetch f.bin") as error:
+    with pytest.raises(DataError, match=r"cannot fetch f.bin") as error:
         fetch([url], tmp_path / "f.bin", sha256=DIGEST, attempts=2, wait_s=0.01, advice="set X")
     assert url in str(error.value)
     assert str(error.value).endswith("; set X")

@@ -63,7 +63,7 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"2.png: 4 x 6 pixels, but .*1.png has 5 x 6"):
         load_data(tmp_path)
     (tmp_path / "a" / "2.png").write_bytes((tmp_path / "a" / "1.png").read_bytes()[:60])
-    with pytest.raises(DataError, match="2.png: not a readable image"):
+    with pytest.raises(DataError, match=r"2.png: not a readable image"):
         load_data(tmp_path)
     put(tmp_path / "a" / "2.png", np.zeros((6, 5), np.uint16))
     with pytest.raises(DataError, match="deeper than 8 bits"):

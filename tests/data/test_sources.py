@@ -246,7 +246,7 @@ def test_a_link_in_the_place_of_a_member_is_refused(mirror: Mirror, tmp_path: Pa
         info.type, info.linkname = tarfile.SYMTYPE, "/etc/passwd"
         archive.addfile(info)
     source = small("cifar100", {"cifar-100-binary.tar.gz": stream.getvalue()}, mirror)
-    with pytest.raises(DataError, match="train.bin"):
+    with pytest.raises(DataError, match=r"train.bin"):
         prepare(source, tmp_path, mirror=mirror.url)
 
 

@@ -10,12 +10,13 @@ import numpy as np
 
 from rapidnn import __version__
 from rapidnn.composer.plan import plan_graph
-from rapidnn.composer.sample import calibrate
+from rapidnn.composer.sample import calibrate, float_outputs
 from rapidnn.composer.settings import DEFAULT_SIZE, Settings, Sizes
 from rapidnn.composer.tabulate import sampled_edges, tabulate
 from rapidnn.data.preprocess import Preprocess
 from rapidnn.errors import DataError
 from rapidnn.execute.composed import ComposedNetwork
+from rapidnn.execute.evaluate import Evaluation, compare_outputs
 from rapidnn.execute.inputs import as_array
 from rapidnn.graph import Graph
 
@@ -36,6 +37,7 @@ def compose(
     activation_rows: int = 64,
     operand_bits: int = 8,
     product_bits: int = 16,
+    validation: tuple[Any, Any] | None = None,
     preprocess: Preprocess | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
@@ -58,6 +60,9 @@ def compose(
         Grid of codebook values, 8 or 16; a codebook that loses over 5 % at 8 bits takes 16 by itself.
     product_bits
         Width of stored products, 2 to 31.
+    validation
+        Labelled samples ``(x, labels)``, preprocessed like the calibration data and never the test split: float and
+        composed accuracy on them are stored in ``info["validation"]`` (see `rapidnn.execute.evaluate.Evaluation`).
     preprocess
         How raw data become inputs; stored in the artifact. Default: they are inputs as they are.
     threads
@@ -89,7 +94,11 @@ def compose(
         "settings": settings.to_json(),
         "calibration_samples": len(samples),
     }
-    return compose_graph(graph, samples, settings, preprocess, info, threads=threads, progress=report)
+    composed = compose_graph(graph, samples, settings, preprocess, info, threads=threads, progress=report)
+    if validation is not None:
+        evaluation = _validate(graph, composed, validation, threads, report)
+        composed.info["validation"] = evaluation.to_json()
+    return composed
 
 
 def compose_graph(
@@ -118,16 +127,29 @@ def compose_graph(
     return ComposedNetwork(program, preprocess or Preprocess.identity(graph.input_shape), info)
 
 
-def _samples(calibration: Any) -> Any:
-    samples = as_array(calibration)
+def _validate(
+    graph: Graph,
+    composed: ComposedNetwork,
+    validation: tuple[Any, Any],
+    threads: int | None,
+    progress: Progress,
+) -> Evaluation:
+    samples, labels = _samples(validation[0], "validation"), as_array(validation[1])
+    expected = float_outputs(
+        graph, samples, threads=threads, progress=lambda done, total: progress("validate float", done, total)
+    )
+    found = composed.run(samples, progress=lambda done, total: progress("validate composed", done, total))
+    return compare_outputs(composed.real(found), labels, expected)
+
+
+def _samples(data: Any, what: str = "calibration") -> Any:
+    samples = as_array(data)
     if samples.ndim < 2 or len(samples) == 0:
-        raise DataError(
-            f"calibration data has shape {samples.shape}, expected (samples, ...) with at least one sample"
-        )
+        raise DataError(f"{what} data has shape {samples.shape}, expected (samples, ...) with at least one sample")
     if samples.dtype.kind not in "fiub":
-        raise DataError(f"calibration data has type {samples.dtype}, expected numbers")
+        raise DataError(f"{what} data has type {samples.dtype}, expected numbers")
     samples = np.ascontiguousarray(samples, np.float32)
     bad = ~np.isfinite(samples.reshape(len(samples), -1)).all(axis=1)
     if bad.any():
-        raise DataError(f"calibration sample {int(bad.argmax())} holds NaN or infinity; replace or drop it")
+        raise DataError(f"{what} sample {int(bad.argmax())} holds NaN or infinity; replace or drop it")
     return samples

@@ -1,12 +1,15 @@
-"""Streaming calibration: histograms of float edges, equal for any number of threads (SPEC section 2, step 2)."""
+"""Running the float network over samples in fixed shards: calibration histograms, and its outputs for comparison.
+
+Shards run in one thread each, side by side, so results do not depend on the number of threads (SPEC section 2).
+"""
 
 from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +26,9 @@ _EDGE_BYTES = 48 << 20
 """A shard is small enough for its largest edge to stay below this, so memory does not grow with the samples."""
 _MAX_SHARD = 256
 
+Progress = Callable[[int, int], None]
+Result = TypeVar("Result")
+
 
 def shard_size(graph: Graph) -> int:
     """Samples per shard: fixed by the graph alone, so that results do not depend on the machine's load."""
@@ -36,26 +42,20 @@ def calibrate(
     edges: Collection[str],
     *,
     threads: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, Histogram]:
     """Run the float network over ``samples`` and count the values on the named float edges.
 
-    Every shard runs in one thread, shards run side by side, and integer histograms are merged: the result does not
-    depend on ``threads`` (default: all cores).
+    Integer histograms are merged, so memory does not grow with the samples and order does not matter.
 
     Raises
     ------
     ComposeError
         If an edge holds NaN or infinity; the message names the first such node.
     """
-    import torch
-
-    size = shard_size(graph)
-    shards = [samples[i : i + size] for i in range(0, len(samples), size)]
     wanted = frozenset(edges)
 
     def count(shard: NDArray[np.float32]) -> dict[str, Histogram]:
-        torch.set_num_threads(1)
         found: dict[str, Histogram] = {}
 
         def observe(name: str, value: torch.Tensor) -> None:
@@ -67,19 +67,48 @@ def calibrate(
         return found
 
     totals = {node.name: Histogram() for node in graph if node.name in wanted}
-    previous = torch.get_num_threads()
-    try:
-        with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:
-            for done, found in enumerate(pool.map(count, shards), start=1):
-                for name, histogram in found.items():
-                    totals[name].merge(histogram)
-                if progress is not None:
-                    progress(done, len(shards))
-    finally:
-        torch.set_num_threads(previous)
+    for found in _map_shards(graph, samples, count, threads, progress):
+        for name, histogram in found.items():
+            totals[name].merge(histogram)
     for name, histogram in totals.items():
         if not histogram.finite:
             raise ComposeError(
-                f"node {name!r} produces NaN or infinity on the calibration data; check the weights and the input's scale"
+                f"node {name!r} produces NaN or infinity on the calibration data; "
+                f"check the weights and the input's scale"
             )
     return totals
+
+
+def float_outputs(
+    graph: Graph,
+    samples: NDArray[np.float32],
+    *,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> NDArray[np.float32]:
+    """The float network's outputs, float32 ``(N, *output_shape)``."""
+    parts = list(_map_shards(graph, samples, lambda shard: run_float(graph, shard), threads, progress))
+    return np.concatenate(parts) if parts else np.zeros((0, *graph.output_shape), np.float32)
+
+
+def _map_shards(
+    graph: Graph,
+    samples: NDArray[Any],
+    work: Callable[[NDArray[np.float32]], Result],
+    threads: int | None,
+    progress: Progress | None,
+) -> Iterator[Result]:
+    import torch
+
+    size = shard_size(graph)
+    shards = [samples[i : i + size] for i in range(0, len(samples), size)]
+    previous = torch.get_num_threads()
+    pool = ThreadPoolExecutor(threads or os.cpu_count() or 1, initializer=lambda: torch.set_num_threads(1))
+    try:
+        for done, result in enumerate(pool.map(work, shards), start=1):
+            yield result
+            if progress is not None:
+                progress(done, len(shards))
+    finally:
+        pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(previous)

@@ -44,7 +44,7 @@ def fetch(
     timeout_s: float = _TIMEOUT_S,
     advice: str = "",
 ) -> Path:
-    """The file of these addresses (tried in order), in ``target``.
+    """The file of these addresses, tried in order, in ``target``.
 
     A file already there with the right digest is kept. What has arrived stays in ``target`` + ``.part``, and
     the next attempt, or the next run, asks for the rest only. ``target`` appears by an atomic rename after
@@ -52,12 +52,10 @@ def fetch(
 
     Parameters
     ----------
-    urls
-        http or https addresses of the same file.
-    sha256
-        Expected digest, 64 hexadecimal digits.
+    urls, sha256
+        http or https addresses of one file, and its digest in hexadecimal.
     attempts, wait_s
-        Attempts per address, and the wait before the second one in seconds, doubled each time.
+        Per address, and the wait before the second attempt, doubled each time.
     advice
         What the user can do when no address answers, appended to the error.
 

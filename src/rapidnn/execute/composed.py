@@ -69,8 +69,11 @@ class ComposedNetwork:
         DataError
             On an unknown backend, another shape, or NaN.
         """
-        acc = self.accumulators(x, backend=backend)
-        return (acc * self._output_scales()).astype(np.float32)
+        return self.real(self.accumulators(x, backend=backend))
+
+    def real(self, accumulators: NDArray[np.int32]) -> NDArray[np.float32]:
+        """The float32 outputs that accumulators ``(N, *output_shape)`` stand for."""
+        return (accumulators * self._output_scales()).astype(np.float32)
 
     def accumulators(self, x: Any, *, backend: str = DEFAULT_BACKEND) -> NDArray[np.int32]:
         """The last layer's integers, int32 ``(N, *output_shape)``: equal on every backend. Arguments as in a call.

@@ -15,7 +15,6 @@ from rapidnn.errors import ModelError
 from rapidnn.networks.augment import Augment, augment
 
 if TYPE_CHECKING:
-    import torch
     from torch import nn
 
 _EVAL_BATCH = 500
@@ -123,27 +122,17 @@ def train(
     module.to(device)
     _check_fit(module, prepare.apply(x[:2]), data.classes, device)
     rng = np.random.default_rng(seed)
+    loop = _Loop(module, how, math.ceil(len(x) / how.batch_size), device)
     reports = []
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)  # dropout draws from it
-        steps = how.epochs * math.ceil(len(x) / how.batch_size)
-        optimiser = torch.optim.AdamW(module.parameters(), lr=how.peak_rate, weight_decay=how.weight_decay)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, how.peak_rate, total_steps=steps)
         for epoch in range(1, how.epochs + 1):
-            batches = _batches(x, y, how, prepare, rng)
-            loss, accuracy = _one_epoch(
-                module,
-                batches,
-                optimiser=optimiser,
-                schedule=schedule,
-                label_smoothing=how.label_smoothing,
-                device=device,
-            )
+            loss, share = loop.epoch(_batches(x, y, how, prepare, rng))
             if not math.isfinite(loss):
                 raise ModelError(
-                    f"training diverged in epoch {epoch}: the loss is {loss}; lower the learning rate"
+                    f"training diverged in epoch {epoch}: the loss is {loss}; lower the peak rate"
                 )
-            reports.append(EpochReport(epoch, how.epochs, loss, accuracy))
+            reports.append(EpochReport(epoch, how.epochs, loss, share))
             if progress is not None:
                 progress(reports[-1])
     module.eval()
@@ -187,33 +176,39 @@ def _batches(
         yield inputs, y[chosen]
 
 
-def _one_epoch(
-    module: nn.Module,
-    batches: Iterable[tuple[NDArray[np.float32], NDArray[np.int64]]],
-    *,
-    optimiser: torch.optim.Optimizer,
-    schedule: torch.optim.lr_scheduler.LRScheduler,
-    label_smoothing: float,
-    device: str,
-) -> tuple[float, float]:
-    """Mean loss per sample and share of correct answers over one pass."""
-    import torch
-    import torch.nn.functional as F
+class _Loop:
+    """A module with its optimiser and learning-rate schedule."""
 
-    module.train()
-    total, correct, seen = 0.0, 0, 0
-    for inputs, labels in batches:
-        target = torch.from_numpy(labels).to(device)
-        logits = module(torch.from_numpy(inputs).to(device))
-        loss = F.cross_entropy(logits, target, label_smoothing=label_smoothing)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
-        schedule.step()
-        total += float(loss.detach()) * len(labels)
-        correct += int((logits.argmax(1) == target).sum())
-        seen += len(labels)
-    return total / seen, correct / seen
+    def __init__(self, module: nn.Module, how: Recipe, steps_per_epoch: int, device: str) -> None:
+        import torch
+
+        self.module, self.how, self.device = module, how, device
+        self.optimiser = torch.optim.AdamW(
+            module.parameters(), lr=how.peak_rate, weight_decay=how.weight_decay
+        )
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
+            self.optimiser, how.peak_rate, total_steps=how.epochs * steps_per_epoch
+        )
+
+    def epoch(self, batches: Iterable[tuple[NDArray[np.float32], NDArray[np.int64]]]) -> tuple[float, float]:
+        """Mean loss per sample and share of correct answers over one pass."""
+        import torch
+        import torch.nn.functional as F
+
+        self.module.train()
+        total, correct, seen = 0.0, 0, 0
+        for inputs, labels in batches:
+            target = torch.from_numpy(labels).to(self.device)
+            logits = self.module(torch.from_numpy(inputs).to(self.device))
+            loss = F.cross_entropy(logits, target, label_smoothing=self.how.label_smoothing)
+            self.optimiser.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            self.optimiser.step()
+            self.schedule.step()
+            total += float(loss.detach()) * len(labels)
+            correct += int((logits.argmax(1) == target).sum())
+            seen += len(labels)
+        return total / seen, correct / seen
 
 
 def _check_fit(module: nn.Module, inputs: NDArray[np.float32], classes: int, device: str) -> None:

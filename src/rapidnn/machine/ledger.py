@@ -1,0 +1,88 @@
+"""Energy accounts: every bit that moves or is written is charged to exactly one component."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+COMPONENTS: dict[str, str] = {
+    "input_codes": "input codes read from the layer's buffer, and from a block's local buffer in gather mode",
+    "weight_codes": "weight codes (gather: input addresses) read from the crossbar",
+    "broadcast": "wires that carry the input codes to the blocks",
+    "counters": "counter increments",
+    "counter_readout": "counters read and recoded into signed digits",
+    "product_rows": "product rows read, one per non-zero digit",
+    "table_rows": "bias and residual rows read",
+    "addend_copies": "shifted writes of the addends, and the shifter",
+    "lane_moves": "addends moved between lanes, read and written",
+    "nor_outputs": "NOR gates of the 3:2 steps, the final addition and column copies",
+    "initialisation": "initialisation writes of NOR output cells",
+    "result_read": "the finished accumulator read out of the crossbar",
+    "comparisons": "ReLU and ReLU6",
+    "activation_am": "activation searches",
+    "activation_rows": "activation rows read from the crossbar",
+    "encoding_am": "encoding searches",
+    "max_pool": "max pooling of codes",
+    "code_output": "wires and buffer writes of the produced codes or results",
+    "reload": "tables that do not fit beside the working rows, written again",
+    "link": "bits between chips",
+}
+"""The components of the energy account, in order, and what each holds."""
+
+ZEROS: dict[str, str] = {
+    "leakage": "no sourced figure for leakage or clock power of a block; idle blocks are taken as switched off",
+    "controller": "no sourced figure for a block's or tile's control logic, in energy or in area",
+    "reshape, transpose, slice, zero padding": "the reader addresses the buffer accordingly; no bit moves",
+    "carry shift": "with the shift interconnect a carry is written one column to the left by the gate that makes it",
+    "addend cells": "an addend copy is a conventional write, so its cells need no initialisation before it",
+    "host link": "the input's arrival and the result's departure are the host's, as for the machines compared with",
+    "bus area": "wires run above the crossbars; only their energy is charged",
+}
+"""What is charged nothing, and why."""
+
+
+@dataclass(frozen=True)
+class Charge:
+    """Bits read, moved or written, and their energy."""
+
+    bits: float = 0.0
+    energy_pj: float = 0.0
+
+    def __add__(self, other: Charge) -> Charge:
+        return Charge(self.bits + other.bits, self.energy_pj + other.energy_pj)
+
+    def __mul__(self, factor: float) -> Charge:
+        return Charge(self.bits * factor, self.energy_pj * factor)
+
+
+class Ledger:
+    """Charges by component; adding up ledgers adds up components, so totals close by construction."""
+
+    def __init__(self, charges: Mapping[str, Charge] | None = None) -> None:
+        self._charges = {name: Charge() for name in COMPONENTS}
+        self._charges.update(charges or {})
+
+    def charge(self, component: str, bits: float, pj_per_bit: float = 0.0, *, pj: float = 0.0) -> Self:
+        """Add ``bits`` at ``pj_per_bit``, and ``pj`` that does not depend on them."""
+        self._charges[component] += Charge(bits, bits * pj_per_bit + pj)
+        return self
+
+    def __add__(self, other: Ledger) -> Ledger:
+        return Ledger({name: charge + other._charges[name] for name, charge in self._charges.items()})
+
+    def __mul__(self, factor: float) -> Ledger:
+        return Ledger({name: charge * factor for name, charge in self._charges.items()})
+
+    @property
+    def energy_pj(self) -> float:
+        """Total energy."""
+        return sum(charge.energy_pj for charge in self._charges.values())
+
+    def energies_pj(self) -> dict[str, float]:
+        """Energy by component."""
+        return {name: charge.energy_pj for name, charge in self._charges.items()}
+
+    def bits(self) -> dict[str, float]:
+        """Bits by component."""
+        return {name: charge.bits for name, charge in self._charges.items()}

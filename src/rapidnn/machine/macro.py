@@ -1,0 +1,283 @@
+"""Cycles and energy of one neuron in one RNA block: the closed forms of SPEC section 3 on counted statistics.
+
+``docs/machine.md`` derives each formula and works one neuron by hand.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rapidnn.machine.layers import Layer, Readout, code_bits
+from rapidnn.machine.ledger import Ledger
+from rapidnn.machine.readout import Search, search
+from rapidnn.machine.records import Hardware
+from rapidnn.machine.reduction import Schedule, reduction_schedule
+from rapidnn.machine.statistics import StepStatistics
+
+Float64 = NDArray[np.float64]
+
+PHASES = ("deliver", "copy", "reduce", "lane_moves", "add", "result_read", "activation", "encoding")
+"""Phases of a neuron in order; ``lane_moves`` happen within ``reduce``."""
+
+
+@dataclass(frozen=True, eq=False)
+class Profile:
+    """Statistics of a layer's neurons as the macro model needs them: means per neuron and the distribution of A.
+
+    ``addends`` int64 ``(V,)`` distinct values of A, ``share`` float64 ``(V,)`` their frequencies. ``group_taps`` the
+    mean sizes of a neuron's weight groups, largest first.
+    """
+
+    addends: NDArray[np.int64]
+    share: Float64
+    digits: float
+    table_rows: float
+    corrections: float
+    occupied: float
+    taps: float
+    group_taps: Float64
+
+    @classmethod
+    def of(cls, step: StepStatistics) -> Profile:
+        """From counted statistics."""
+        values, times = np.array(step.addends, np.int64).reshape(-1, 2).T
+        n = step.sampled
+        return cls(
+            addends=values,
+            share=times / n,
+            digits=step.digits_sum / n,
+            table_rows=step.table_rows_sum / n,
+            corrections=step.corrections_sum / n,
+            occupied=step.occupied_sum / n,
+            taps=step.taps_sum / n,
+            group_taps=np.array(step.group_taps_sum) / n,
+        )
+
+    @classmethod
+    def empty(cls) -> Profile:
+        """A neuron that accumulates nothing: the input layer's."""
+        return cls(np.zeros(1, np.int64), np.ones(1), 0.0, 0.0, 0.0, 0.0, 0.0, np.zeros(0))
+
+    def mean(self, per_value: NDArray[np.integer] | Float64) -> float:
+        """Mean over the neurons of a quantity that depends on A."""
+        return float(np.dot(self.share, per_value))
+
+    def mean_of_largest(self, per_value: Float64, draws: int) -> float:
+        """Expected largest of ``draws`` neurons drawn independently from the counted distribution."""
+        order = np.argsort(per_value)
+        below = np.concatenate([[0.0], np.minimum(np.cumsum(self.share[order]), 1.0)]) ** draws
+        below[-1] = 1.0
+        return float(np.dot(np.diff(below), per_value[order]))
+
+
+@dataclass(frozen=True, eq=False)
+class NeuronCost:
+    """One neuron of a layer on one hardware.
+
+    ``cycles_by_addends`` float64 ``(V,)`` cycles of a neuron for each value of A in the profile; ``phases`` mean
+    cycles by phase. ``energy`` is charged per neuron, ``stream`` per delivery of one set of codes to a number of
+    blocks (its wires' length is the placement's). ``cell_writes`` and ``hottest_writes`` count writes of one neuron
+    to all its working cells and to the cell written most.
+    """
+
+    layer: Layer
+    profile: Profile
+    schedule: Schedule
+    phases: dict[str, float]
+    cycles_by_addends: Float64
+    energy: Ledger
+    stream_bits: float
+    cell_writes: float
+    hottest_writes: float
+
+    @property
+    def mean_cycles(self) -> float:
+        """Mean cycles of a neuron."""
+        return sum(self.phases.values())
+
+
+class NeuronModel:
+    """The macro model of one layer's neuron: ``cost()`` gives the result, the other members its parts."""
+
+    def __init__(self, layer: Layer, profile: Profile, hardware: Hardware) -> None:
+        self.layer = layer
+        self.profile = profile
+        self.hw = hardware
+        self.word_bits = layer.word_bits
+        self.lanes = hardware.lanes(layer.word_bits)
+        self.read_pj = hardware.crossbar.read_pj_32b.value / 32
+        self.write_pj = hardware.crossbar.write_pj_32b.value / 32
+
+    @cached_property
+    def schedule(self) -> Schedule:
+        """The 3:2 steps for each value of A."""
+        return reduction_schedule(self.profile.addends, self.lanes)
+
+    @property
+    def passes(self) -> int:
+        """How often a neuron's codes are delivered: once per set of resident counters, SPEC section 3 step 1.
+
+        Gathering takes the weight groups one after another, so a set only has to hold the u counters of one group.
+        """
+        resident = self.hw.counters.resident.value
+        pairs = self.layer.weights * self.layer.inputs if self.hw.delivery.mode.value == "broadcast" else self.layer.inputs
+        return -(-pairs // resident)
+
+    @property
+    def ports(self) -> int:
+        """Weight groups that count at once in gather mode, each with a read port of the local buffer."""
+        return max(1, min(self.layer.weights, self.hw.counters.resident.value // max(1, self.layer.inputs)))
+
+    def deliver_cycles(self) -> float:
+        """Mean cycles to bring a neuron's codes to its counters, one more per residual code."""
+        residuals = len(self.layer.residual_sizes)
+        if not self.layer.taps:
+            return float(residuals)
+        if self.hw.delivery.mode.value == "broadcast":
+            beats = -(-self.layer.place_taps // self.hw.delivery.width.value)
+            return self.passes * float(beats.mean()) + residuals
+        gathered = self.passes * float(self.profile.group_taps[:: self.ports].sum())
+        filled = float((-(-self.layer.place_taps // self.hw.delivery.fill_width.value)).mean())
+        return max(gathered, filled) + residuals
+
+    def phase_cycles(self) -> dict[str, Float64]:
+        """Cycles of each phase for each value of A, float64 ``(V,)``."""
+        rna, adder = self.hw.rna, self.hw.adder
+        a = self.profile.addends.astype(np.float64)
+        s = self.schedule
+        at_once = min(rna.copy_parallel.value, self.lanes)
+        shift = 0 if rna.shift_interconnect.value else self.word_bits + 1
+        add = adder.cycles_per_bit.value * self.word_bits + adder.cycles_fixed.value
+        after = self._after()
+        searches = [after[0].cycles, after[1].cycles]
+        return {
+            "deliver": np.full_like(a, self.deliver_cycles()),
+            "copy": np.ceil(a / at_once) * rna.copy_cycles.value,
+            "reduce": s.rounds * float(self.hw.compressor.cycles.value) + s.steps * float(shift),
+            "lane_moves": s.moves * float(rna.copy_cycles.value),
+            "add": np.where(a > 1, float(add), 0.0),
+            "result_read": np.full_like(a, rna.read_cycles.value * self.layer.counted),
+            "activation": np.full_like(a, searches[0]),
+            "encoding": np.full_like(a, searches[1]),
+        }
+
+    def _after(self) -> tuple[Search, Search]:
+        """Activation (comparisons, search, row read) and encoding of all readouts, in cycles and pJ."""
+        activation, encoding = Search(0, 0.0, 0), Search(0, 0.0, 0)
+        for readout in self.layer.readouts:
+            activation += Search(readout.comparisons, 0.0, 0)
+            if readout.activation_rows:
+                found = search(self.hw, readout.activation_rows, self.word_bits)
+                activation += Search(found.cycles + self.hw.rna.read_cycles.value, found.energy_pj, found.bits)
+            if readout.encoding_rows:
+                encoding += search(self.hw, readout.encoding_rows, readout.key_bits)
+        return activation, encoding
+
+    def cost(self) -> NeuronCost:
+        """Cycles, energy and writes of one neuron."""
+        by_phase = self.phase_cycles()
+        energy = Ledger()
+        if self.layer.counted:
+            self._charge_counting(energy)
+            self._charge_addition(energy)
+        self._charge_readout(energy)
+        cells, hottest = self._writes()
+        return NeuronCost(
+            layer=self.layer,
+            profile=self.profile,
+            schedule=self.schedule,
+            phases={name: self.profile.mean(values) for name, values in by_phase.items()},
+            cycles_by_addends=np.sum(list(by_phase.values()), axis=0),
+            energy=energy,
+            stream_bits=self._stream_bits(),
+            cell_writes=cells,
+            hottest_writes=hottest,
+        )
+
+    def _stream_bits(self) -> float:
+        """Bits of one delivery of a neuron's codes; gathering fills the local buffers once."""
+        again = self.passes if self.hw.delivery.mode.value == "broadcast" else 1
+        return again * float(self.layer.place_taps.mean()) * self.layer.input_bits
+
+    def _charge_counting(self, energy: Ledger) -> None:
+        """Delivery and counting; the stream itself is charged by the placement."""
+        layer, p, counters = self.layer, self.profile, self.hw.counters
+        taps = float(layer.place_taps.mean())
+        buffer = self.hw.buffer
+        if self.hw.delivery.mode.value == "broadcast":
+            energy.charge("weight_codes", self.passes * taps * layer.weight_bits, self.read_pj)
+        else:
+            energy.charge("weight_codes", self.passes * taps * code_bits(max(1, layer.taps)), self.read_pj)
+            ports = self.ports**buffer.port_energy_exponent.value
+            energy.charge("input_codes", taps * layer.input_bits, buffer.write_pj_32b.value / 32)
+            energy.charge("input_codes", self.passes * taps * layer.input_bits, ports * buffer.read_pj_32b.value / 32)
+        for size in layer.residual_sizes:
+            energy.charge("input_codes", code_bits(size), buffer.read_pj_32b.value / 32)
+        energy.charge("counters", taps * counters.width_bits.value, counters.increment_pj_32b.value / 32)
+        pairs = layer.weights * layer.inputs if layer.taps else 0
+        energy.charge("counter_readout", pairs * counters.width_bits.value, counters.readout_pj_per_bit.value)
+        energy.charge("counter_readout", 0, pj=p.occupied * counters.recode_pj.value)
+
+    def _charge_addition(self, energy: Ledger) -> None:
+        """Copies, 3:2 steps, moves, final addition and the read of its result."""
+        n, p, hw = self.word_bits, self.profile, self.hw
+        steps, moves = p.mean(self.schedule.steps), p.mean(self.schedule.moves)
+        added = p.mean(p.addends > 1)
+        energy.charge("product_rows", p.digits * self.layer.product_bits, self.read_pj)
+        energy.charge("table_rows", p.table_rows * n, self.read_pj)
+        copies = p.mean(p.addends)
+        shifter = hw.interconnect.shifter_pj.value
+        energy.charge("addend_copies", copies * n, self.write_pj, pj=copies * shifter)
+        energy.charge("lane_moves", 2 * moves * n, pj=moves * (n * (self.read_pj + self.write_pj) + shifter))
+        column_copies = 0 if hw.rna.shift_interconnect.value else steps * n
+        gates = (steps * hw.compressor.nor_outputs_per_bit.value + added * hw.adder.nor_outputs_per_bit.value) * n
+        resets = (steps * hw.compressor.init_writes_per_bit.value + added * hw.adder.init_writes_per_bit.value) * n
+        energy.charge("nor_outputs", gates + column_copies, hw.logic.nor_fj.value / 1000)
+        energy.charge("initialisation", resets + column_copies, hw.logic.init_fj.value / 1000)
+        energy.charge("result_read", n, self.read_pj)
+
+    def _charge_readout(self, energy: Ledger) -> None:
+        for readout in self.layer.readouts:
+            self._charge_one(energy, readout)
+
+    def _charge_one(self, energy: Ledger, readout: Readout) -> None:
+        compared = readout.comparisons * self.word_bits
+        energy.charge("comparisons", compared, pj=readout.comparisons * self.hw.am.comparator_pj.value)
+        if readout.activation_rows:
+            found = search(self.hw, readout.activation_rows, self.word_bits)
+            energy.charge("activation_am", found.bits, pj=found.energy_pj)
+            energy.charge("activation_rows", readout.row_bits, self.read_pj)
+        if readout.encoding_rows:
+            found = search(self.hw, readout.encoding_rows, readout.key_bits)
+            energy.charge("encoding_am", found.bits, pj=found.energy_pj)
+
+    def _writes(self) -> tuple[float, float]:
+        """Writes of one neuron to its working cells: in all, and to the cell written most.
+
+        Every copy, move, NOR output and initialisation is a write. Scratch cells are reused by every 3:2 step of a
+        lane, once initialised and once written, so the busiest lane's are the hottest.
+        """
+        n, p, hw = self.word_bits, self.profile, self.hw
+        if not self.layer.counted:
+            return 0.0, 0.0
+        s, added = self.schedule, p.mean(p.addends > 1)
+        per_step = hw.compressor.nor_outputs_per_bit.value + hw.compressor.init_writes_per_bit.value
+        per_add = hw.adder.nor_outputs_per_bit.value + hw.adder.init_writes_per_bit.value
+        column_copies = 0 if hw.rna.shift_interconnect.value else 2
+        cells = n * (
+            p.mean(p.addends) + p.mean(s.moves) + (per_step + column_copies) * p.mean(s.steps) + per_add * added
+        )
+        scratch = hw.compressor.scratch_rows.value
+        hottest = p.mean(s.rounds) * per_step / scratch + added * per_add / scratch
+        return cells, max(hottest, 1.0 if cells else 0.0)
+
+
+def cell_capacity_rows(layer: Layer, hardware: Hardware) -> int:
+    """Working rows a layer needs in the worst case: its addends over the lanes, and the scratch rows of a step."""
+    lanes = max(1, hardware.lanes(layer.word_bits))
+    return math.ceil(layer.most_addends / lanes) + hardware.compressor.scratch_rows.value
