@@ -112,13 +112,13 @@ def test_dilated_max_pool(tmp_path: Path) -> None:
             (5, 3),
             ["Linear"],
         ),
-        ([node("Sub", ["x", "c"], "t"), node("Div", ["t", "d"], "y")], {"c": floats(3, 1, 1), "d": floats(1, 3, 1, 1) + 5},
-         (3, 4, 4), ["Conv"]),
+        ([node("Sub", ["x", "c"], "t"), node("Div", ["t", "d"], "y")],
+         {"c": floats(3, 1, 1), "d": floats(1, 3, 1, 1) + 5}, (3, 4, 4), ["Conv"]),
         ([node("Sub", ["c", "x"], "t"), node("Mul", ["d", "t"], "y")], {"c": floats(1), "d": floats(4)},
-         (3, 4), ["Transpose", "Conv", "Transpose"]),
-        ([node("Clip", ["x", "low", "high"], "y")], {"low": np.float32(0).reshape(()), "high": np.float32(6).reshape(())},
-         (3,), ["relu6"]),
-        ([node("Clip", ["x", "low"], "y")], {"low": np.float32(0).reshape(())}, (3,), ["relu"]),
+         (3, 4), ["Conv", "Transpose", "Conv", "Transpose"]),
+        ([node("Clip", ["x", "low", "high"], "y")],
+         {"low": np.array(0, np.float32), "high": np.array(6, np.float32)}, (3,), ["relu6"]),
+        ([node("Clip", ["x", "low"], "y")], {"low": np.array(0, np.float32)}, (3,), ["relu"]),
         ([node("Tanh", ["x"], "t"), node("Sigmoid", ["t"], "y")], {}, (3,), ["tanh", "sigmoid"]),
         ([node("GlobalAveragePool", ["x"], "t"), node("Flatten", ["t"], "y")], {}, (3, 4, 5), ["AvgPool", "Reshape"]),
         ([node("GlobalMaxPool", ["x"], "t"), node("Squeeze", ["t", "a"], "y")], {"a": ints(2, -1)}, (3, 4, 5),
@@ -133,8 +133,8 @@ def test_dilated_max_pool(tmp_path: Path) -> None:
         ([node("Pad", ["x", "p", "", "a"], "y")], {"p": ints(1, 0, 0, 2), "a": ints(1, -1)}, (3, 4, 5), ["Pad"]),
         ([node("Concat", ["z", "x", "z"], "y", axis=1)], {"z": np.zeros((3, 2, 4, 4), np.float32)}, (3, 4, 4), ["Pad"]),
         ([node("Relu", ["x"], "r"), node("Add", ["r", "x"], "y")], {}, (3,), ["relu", "Add"]),
-        ([node("Identity", ["x"], "i"), node("Cast", ["i"], "c", to=1), node("Dropout", ["c"], "d"), node("Relu", ["d"], "y")],
-         {}, (3,), ["relu"]),
+        ([node("Identity", ["x"], "i"), node("Cast", ["i"], "c", to=1), node("Dropout", ["c"], "d"),
+          node("Relu", ["d"], "y")], {}, (3,), ["relu"]),
     ],
 )  # fmt: skip
 def test_operators(tmp_path: Path, nodes: list, tensors: dict, shape: tuple, expected: list[str]) -> None:
@@ -193,9 +193,9 @@ def test_names_are_those_of_the_file(tmp_path: Path) -> None:
     nodes = [
         node("Relu", ["x"], "a", name="first"),
         node("Tanh", ["a"], "b"),
-        node("Sigmoid", ["b"], "y", name="first"),
+        node("Sigmoid", ["b"], "y", name="x"),
     ]
-    assert [n.name for n in check(save(tmp_path, nodes, {}), 3)] == ["x", "first", "b", "first_1"]
+    assert [n.name for n in check(save(tmp_path, nodes, {}), 3)] == ["x", "first", "b", "x_1"]
 
 
 def test_initialisers_may_also_be_inputs(tmp_path: Path) -> None:

@@ -94,8 +94,8 @@ class Normalised(nn.Module):
 MODULES = {
     "mlp": (
         lambda: nn.Sequential(
-            nn.Linear(12, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.BatchNorm1d(8), nn.Dropout(), nn.Linear(8, 6, bias=False),
-            nn.Sigmoid(), nn.Linear(6, 5), nn.Tanh(), nn.ReLU6(),
+            nn.Linear(12, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.BatchNorm1d(8), nn.Dropout(),
+            nn.Linear(8, 6, bias=False), nn.Sigmoid(), nn.Linear(6, 5), nn.Tanh(), nn.ReLU6(),
         ),
         (12,),
         ["Linear", "relu", "Reshape", "Conv", "Reshape", "Linear", "sigmoid", "Linear", "tanh", "relu6"],
@@ -103,7 +103,8 @@ MODULES = {
     "convolutions": (
         lambda: nn.Sequential(
             nn.Conv2d(4, 6, 3, stride=(2, 1), padding=(0, 2), bias=False), nn.BatchNorm2d(6),
-            nn.Conv2d(6, 6, (1, 3), dilation=(1, 2), groups=3), nn.Conv2d(6, 4, 2, padding="same"), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
+            nn.Conv2d(6, 6, (1, 3), dilation=(1, 2), groups=3), nn.Conv2d(6, 4, 2, padding="same"),
+            nn.AdaptiveAvgPool2d(1), nn.Flatten(),
         ),
         (4, 9, 10),
         ["Conv", "Conv", "Conv", "AvgPool", "Reshape"],
@@ -140,20 +141,25 @@ MODULES = {
 }  # fmt: skip
 
 
+RESNET_NAMES = [
+    "x", "conv1", "relu", "layer1.0.conv1", "layer1.0.relu", "layer1.0.conv2", "layer1.0.add", "layer1.0.relu_1"
+]  # fmt: skip
+
+
 def kinds(graph: Graph) -> list[str]:
     return [ops.op_name(node.op) for node in graph][1:]
 
 
-def exported(module: nn.Module, shape: tuple[int, ...], path: Path) -> Path:
+def exported(module: nn.Module, shape: tuple[int, ...], path: Path, *, dynamic: bool) -> Path:
     file = path / "module.onnx"
     with quiet():
-        batch = torch.export.Dim("batch")
+        shapes = ({0: torch.export.Dim("batch")},) if dynamic else None
         torch.onnx.export(
             module.eval(),
             (torch.zeros(2, *shape),),
             file,
             dynamo=True,
-            dynamic_shapes=({0: batch},),
+            dynamic_shapes=shapes,
             verbose=False,
         )
     return file
@@ -170,27 +176,17 @@ def test_modules_and_their_exports(name: str, tmp_path: Path) -> None:
     with torch.no_grad():
         wanted = module.eval()(torch.tensor(x)).numpy()
     np.testing.assert_allclose(run_float(graph, x), wanted, atol=1e-4 * np.abs(wanted).max())
-    from_file = import_model(exported(module, shape, tmp_path), floats(3, *shape))
+    if name == "resnet":
+        assert [node.name for node in graph][:8] == RESNET_NAMES
+    if name in ("rows", "signals"):
+        return  # nothing in their export differs from the others
+    from_file = import_model(
+        exported(module, shape, tmp_path, dynamic=name in ("mlp", "resnet")), floats(3, *shape)
+    )
     np.testing.assert_allclose(run_float(from_file, x), wanted, atol=1e-4 * np.abs(wanted).max())
     assert sorted(kinds(from_file)) == sorted(expected)
     accumulations = [n.name for n in graph if isinstance(n.op, ops.Conv | ops.Linear)]
     assert [n.name for n in from_file if isinstance(n.op, ops.Conv | ops.Linear)] == accumulations
-
-
-def test_names_are_module_paths() -> None:
-    names = [node.name for node in import_model(ResNet(), floats(2, 3, 8, 8))]
-    wanted = [
-        "x",
-        "conv1",
-        "relu",
-        "layer1.0.conv1",
-        "layer1.0.relu",
-        "layer1.0.conv2",
-        "layer1.0.add",
-        "layer1.0.relu_1",
-    ]
-    assert names[:8] == wanted
-    assert names[-1] == "linear"
 
 
 def test_a_layer_used_twice_has_two_names() -> None:
@@ -211,19 +207,12 @@ def test_weights_are_shared_read_only_and_training_flags_restored() -> None:
     module = nn.Sequential(nn.Linear(4, 3), nn.Dropout(0.9), nn.ReLU())
     module.train()
     module[2].eval()
-    graph = import_model(module, floats(2, 4))
+    graph = import_model(module, floats(1, 4))  # one sample is enough
     assert [part.training for part in module.modules()] == [True, True, True, False]
     assert graph["0"].op.weight.ctypes.data == module[0].weight.data_ptr()
     assert not graph["0"].op.weight.flags.writeable
     assert module[0].weight.requires_grad
     assert kinds(graph) == ["Linear", "relu"]
-
-
-def test_one_sample_is_enough() -> None:
-    assert kinds(import_model(nn.Sequential(nn.Flatten(), nn.Linear(4, 3)), floats(1, 2, 2))) == [
-        "Reshape",
-        "Linear",
-    ]
 
 
 class TwoInputs(nn.Module):

@@ -33,7 +33,7 @@ def break_tanh(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_wrong_handler_is_found_by_its_node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     break_tanh(monkeypatch)
     with pytest.raises(
-        ModelError, match="differs from the original by .* first node that differs is 'second'"
+        ModelError, match=r"differs from the original by .* first node that differs is 'second'"
     ):
         import_model(save(tmp_path, NODES, {"w": floats(3, 2)}), floats(5, 3))
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 import zipfile
 import zlib
 from pathlib import Path
@@ -15,6 +13,7 @@ from numpy.typing import NDArray
 from rapidnn.data.dataset import DataSet, as_labels
 from rapidnn.data.preprocess import Preprocess
 from rapidnn.errors import DataError
+from rapidnn.files import atomic_path
 
 _SINGLE = ("inputs", "labels")
 _SPLITS = ("x_train", "y_train", "x_test", "y_test")
@@ -33,7 +32,7 @@ def load_npz(
     DataError
         If the file is missing, damaged, holds other keys or pickled objects, or its arrays are unusable.
     """
-    arrays = _read(path)
+    arrays = read_arrays(path)
     shown = name or str(path)
     parts: tuple[NDArray[Any] | None, ...]
     if set(_SINGLE) <= set(arrays):
@@ -104,21 +103,19 @@ def guess_preprocess(x: NDArray[Any]) -> Preprocess:
 
 def write_npz(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
     """Write ``arrays`` so that ``path`` is either absent, its old content, or complete."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            # numpy's own signature takes allow_pickle between the file and the arrays, which mypy reads as an
-            # array.
-            np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(temporary).replace(path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+    with atomic_path(path) as temporary, temporary.open("wb") as stream:
+        # numpy's own signature takes allow_pickle between the file and the arrays, which mypy reads as an array.
+        np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]
 
 
-def _read(path: Path) -> dict[str, NDArray[Any]]:
+def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """The arrays of an ``.npz`` that have a meaning here; if there are none, empty ones under the keys it has.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, damaged, or holds pickled objects.
+    """
     if not path.is_file():
         raise DataError(
             f"{path}: no such file; give a data set's name, an .npz, or a folder of images by class"

@@ -15,7 +15,9 @@ Int64 = NDArray[np.int64]
 def tap_coordinates(window: Window, axis: int, positions: int) -> Int64:
     """Input coordinate of each tap of each output position along one axis, padding included: ``(positions, k)``."""
     starts = np.arange(positions) * window.stride[axis] - window.padding[axis][0]
-    return np.asarray(starts[:, np.newaxis] + np.arange(window.kernel[axis]) * window.dilation[axis], np.int64)
+    return np.asarray(
+        starts[:, np.newaxis] + np.arange(window.kernel[axis]) * window.dilation[axis], np.int64
+    )
 
 
 def taps_inside(window: Window, spatial_in: tuple[int, ...], spatial_out: tuple[int, ...]) -> Int64:
@@ -41,7 +43,9 @@ def window_taps(
     for axis, size in enumerate(spatial_in):
         at = tap_coordinates(window, axis, spatial_out[axis])[places[axis]]
         within = (at >= 0) & (at < size)
-        offset = (offset[:, :, np.newaxis] * size + np.where(within, at, 0)[:, np.newaxis, :]).reshape(rows, -1)
+        offset = (offset[:, :, np.newaxis] * size + np.where(within, at, 0)[:, np.newaxis, :]).reshape(
+            rows, -1
+        )
         inside = (inside[:, :, np.newaxis] & within[:, np.newaxis, :]).reshape(rows, -1)
     return np.where(inside, offset, 0), inside
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from rapidnn.graph import ops
 from rapidnn.machine.digits import most_digits
 from rapidnn.machine.geometry import taps_inside
 from rapidnn.tables.activation import G_BITS
@@ -28,7 +29,6 @@ from rapidnn.tables.program import (
     WeightedSum,
     word_width,
 )
-from rapidnn.graph import ops
 
 INPUT_BITS = 32
 """The network's input is float32; as ordered integers its bits are the key of the first encoding search."""
@@ -196,7 +196,9 @@ def _input_layer(program: Program, step: EncodeInput, home: dict[str, str]) -> L
 def _summing_layer(program: Program, step: Summing, home: dict[str, str]) -> Layer:
     followers = _followers(program, step.name, home)
     channels, places, place_taps = _extent(program, step)
-    terms = step.terms if isinstance(step, CodeSum) else step.residuals if isinstance(step, WeightedSum) else ()
+    terms = (
+        step.terms if isinstance(step, CodeSum) else step.residuals if isinstance(step, WeightedSum) else ()
+    )
     weighted = step if isinstance(step, WeightedSum) else None
     return Layer(
         name=step.name,
@@ -205,7 +207,11 @@ def _summing_layer(program: Program, step: Summing, home: dict[str, str]) -> Lay
         channels=channels,
         places=places,
         groups=weighted.groups if weighted else 1,
-        taps=weighted.taps if weighted else math.prod(step.window.kernel) if isinstance(step, PooledSum) else 0,
+        taps=weighted.taps
+        if weighted
+        else math.prod(step.window.kernel)
+        if isinstance(step, PooledSum)
+        else 0,
         place_taps=place_taps,
         weights=weighted.values.shape[1] if weighted else 1,
         inputs=1 if isinstance(step, CodeSum) else program.group_of[step.source].size,
@@ -236,16 +242,24 @@ def _extent(program: Program, step: Summing) -> tuple[int, int, NDArray[np.int64
     if step.window is None:
         return step.channels, math.prod(shape[:-1]), np.array([step.taps])
     depth = step.weight_codes.shape[1]
-    return step.channels, math.prod(shape[1:]), depth * taps_inside(step.window, spatial_in, shape[1:]).ravel()
+    return (
+        step.channels,
+        math.prod(shape[1:]),
+        depth * taps_inside(step.window, spatial_in, shape[1:]).ravel(),
+    )
 
 
-def _readouts(program: Program, step: Summing, followers: list[Encode | Activate | Carry]) -> tuple[Readout, ...]:
+def _readouts(
+    program: Program, step: Summing, followers: list[Encode | Activate | Carry]
+) -> tuple[Readout, ...]:
     sets = len(step.acc_scales)
     found = []
     for follower in followers:
         if isinstance(follower, Encode):
             rows = follower.encoding.shape[-1]
-            found.append(_readout(follower.name, follower.activation, step.bound, rows, code_bits(rows), sets))
+            found.append(
+                _readout(follower.name, follower.activation, step.bound, rows, code_bits(rows), sets)
+            )
         elif isinstance(follower, Activate):
             width = word_width(step.bound) if follower.activation.z is None else G_BITS
             found.append(_readout(follower.name, follower.activation, step.bound, 0, width, sets))

@@ -125,7 +125,11 @@ class NeuronModel:
         Gathering takes the weight groups one after another, so a set only has to hold the u counters of one group.
         """
         resident = self.hw.counters.resident.value
-        pairs = self.layer.weights * self.layer.inputs if self.hw.delivery.mode.value == "broadcast" else self.layer.inputs
+        pairs = (
+            self.layer.weights * self.layer.inputs
+            if self.hw.delivery.mode.value == "broadcast"
+            else self.layer.inputs
+        )
         return -(-pairs // resident)
 
     @property
@@ -173,7 +177,9 @@ class NeuronModel:
             activation += Search(readout.comparisons, 0.0, 0)
             if readout.activation_rows:
                 found = search(self.hw, readout.activation_rows, self.word_bits)
-                activation += Search(found.cycles + self.hw.rna.read_cycles.value, found.energy_pj, found.bits)
+                activation += Search(
+                    found.cycles + self.hw.rna.read_cycles.value, found.energy_pj, found.bits
+                )
             if readout.encoding_rows:
                 encoding += search(self.hw, readout.encoding_rows, readout.key_bits)
         return activation, encoding
@@ -215,7 +221,9 @@ class NeuronModel:
             energy.charge("weight_codes", self.passes * taps * code_bits(max(1, layer.taps)), self.read_pj)
             ports = self.ports**buffer.port_energy_exponent.value
             energy.charge("input_codes", taps * layer.input_bits, buffer.write_pj_32b.value / 32)
-            energy.charge("input_codes", self.passes * taps * layer.input_bits, ports * buffer.read_pj_32b.value / 32)
+            energy.charge(
+                "input_codes", self.passes * taps * layer.input_bits, ports * buffer.read_pj_32b.value / 32
+            )
         for size in layer.residual_sizes:
             energy.charge("input_codes", code_bits(size), buffer.read_pj_32b.value / 32)
         energy.charge("counters", taps * counters.width_bits.value, counters.increment_pj_32b.value / 32)
@@ -227,7 +235,7 @@ class NeuronModel:
         """Copies, 3:2 steps, moves, final addition and the read of its result."""
         n, p, hw = self.word_bits, self.profile, self.hw
         steps, moves = p.mean(self.schedule.steps), p.mean(self.schedule.moves)
-        added = p.mean(p.addends > 1)
+        added = p.mean((p.addends > 1).astype(np.float64))
         energy.charge("product_rows", p.digits * self.layer.product_bits, self.read_pj)
         energy.charge("table_rows", p.table_rows * n, self.read_pj)
         copies = p.mean(p.addends)
@@ -235,8 +243,12 @@ class NeuronModel:
         energy.charge("addend_copies", copies * n, self.write_pj, pj=copies * shifter)
         energy.charge("lane_moves", 2 * moves * n, pj=moves * (n * (self.read_pj + self.write_pj) + shifter))
         column_copies = 0 if hw.rna.shift_interconnect.value else steps * n
-        gates = (steps * hw.compressor.nor_outputs_per_bit.value + added * hw.adder.nor_outputs_per_bit.value) * n
-        resets = (steps * hw.compressor.init_writes_per_bit.value + added * hw.adder.init_writes_per_bit.value) * n
+        gates = (
+            steps * hw.compressor.nor_outputs_per_bit.value + added * hw.adder.nor_outputs_per_bit.value
+        ) * n
+        resets = (
+            steps * hw.compressor.init_writes_per_bit.value + added * hw.adder.init_writes_per_bit.value
+        ) * n
         energy.charge("nor_outputs", gates + column_copies, hw.logic.nor_fj.value / 1000)
         energy.charge("initialisation", resets + column_copies, hw.logic.init_fj.value / 1000)
         energy.charge("result_read", n, self.read_pj)
@@ -265,12 +277,15 @@ class NeuronModel:
         n, p, hw = self.word_bits, self.profile, self.hw
         if not self.layer.counted:
             return 0.0, 0.0
-        s, added = self.schedule, p.mean(p.addends > 1)
+        s, added = self.schedule, p.mean((p.addends > 1).astype(np.float64))
         per_step = hw.compressor.nor_outputs_per_bit.value + hw.compressor.init_writes_per_bit.value
         per_add = hw.adder.nor_outputs_per_bit.value + hw.adder.init_writes_per_bit.value
         column_copies = 0 if hw.rna.shift_interconnect.value else 2
         cells = n * (
-            p.mean(p.addends) + p.mean(s.moves) + (per_step + column_copies) * p.mean(s.steps) + per_add * added
+            p.mean(p.addends)
+            + p.mean(s.moves)
+            + (per_step + column_copies) * p.mean(s.steps)
+            + per_add * added
         )
         scratch = hw.compressor.scratch_rows.value
         hottest = p.mean(s.rounds) * per_step / scratch + added * per_add / scratch

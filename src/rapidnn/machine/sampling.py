@@ -18,7 +18,7 @@ Codes = Mapping[str, UInt8]
 
 @dataclass(frozen=True, eq=False)
 class NeuronSample:
-    """Chosen elements of a batch ``(N, *shape)``: their batch row, their flat index in the sample, the sample's shape."""
+    """Chosen elements of a batch ``(N, *shape)``: batch row, flat index within the sample, and the sample's shape."""
 
     row: Int64
     flat: Int64

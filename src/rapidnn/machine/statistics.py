@@ -75,7 +75,10 @@ class ProgramStatistics:
     def to_dict(self) -> dict[str, Any]:
         """A JSON-able form; :meth:`from_dict` reads it back."""
         rows = [{**vars(s), "addends": [list(pair) for pair in s.addends]} for s in self.steps.values()]
-        return {"format": FORMAT, "steps": [{**row, "group_taps_sum": list(row["group_taps_sum"])} for row in rows]}
+        return {
+            "format": FORMAT,
+            "steps": [{**row, "group_taps_sum": list(row["group_taps_sum"])} for row in rows],
+        }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> ProgramStatistics:
@@ -87,7 +90,9 @@ class ProgramStatistics:
             If the form is of another format or a field is missing or foreign.
         """
         if data.get("format") != FORMAT:
-            raise DataError(f"statistics are of format {data.get('format')!r}, not {FORMAT}; collect them again")
+            raise DataError(
+                f"statistics are of format {data.get('format')!r}, not {FORMAT}; collect them again"
+            )
         steps = {}
         try:
             for row in data["steps"]:
@@ -111,8 +116,10 @@ class _Tally:
         self.sums = np.zeros(5, np.int64)
         self.group_taps: NDArray[np.int64] = np.zeros(0, np.int64)
 
-    def add(self, counts: NDArray[np.int64], nonzero: NDArray[np.bool_], table_rows: NDArray[np.int64]) -> None:
-        """Count sampled neurons: pair counts ``(S, w, u)``, non-zero products alike, bias and residual addends ``(S,)``."""
+    def add(
+        self, counts: NDArray[np.int64], nonzero: NDArray[np.bool_], table_rows: NDArray[np.int64]
+    ) -> None:
+        """Count neurons: pair counts ``(S, w, u)``, where products are non-zero, bias and residual addends ``(S,)``."""
         digits, negative = digit_counts(counts)
         digits_of = (digits * nonzero).sum(axis=(1, 2))
         correction = (negative & nonzero).any(axis=(1, 2))
@@ -181,7 +188,9 @@ class StatisticsCollector:
         sources = self._sources[edge]
         missing = [name for name in sources if name not in self._codes]
         if missing:
-            raise DataError(f"edge {edge!r} was observed before its source {missing[0]!r}; observe edges in order")
+            raise DataError(
+                f"edge {edge!r} was observed before its source {missing[0]!r}; observe edges in order"
+            )
         self._count(self._tallies[edge], {name: self._codes[name] for name in sources})
         for name in sources:
             if self._last_reader[name] == edge:
@@ -213,7 +222,9 @@ class StatisticsCollector:
         """
         for name, tally in self._tallies.items():
             if tally.sampled == 0:
-                raise DataError(f"no batch of step {name!r} was observed; run the program on some inputs first")
+                raise DataError(
+                    f"no batch of step {name!r} was observed; run the program on some inputs first"
+                )
         return ProgramStatistics({name: tally.result() for name, tally in self._tallies.items()})
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rapidnn.errors import ModelError
+from rapidnn.files import atomic_path
 
 if TYPE_CHECKING:
     import torch
@@ -33,11 +33,8 @@ def save_weights(module: nn.Module, path: Path) -> None:
 
     tensors = {name: value.detach().cpu().contiguous() for name, value in module.state_dict().items()}
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
-            temporary = Path(folder) / path.name
+        with atomic_path(path) as temporary:
             save_file(tensors, temporary)
-            temporary.replace(path)
     except OSError as error:
         raise ModelError(f"cannot write weights to {path}: {error.strerror or error}") from None
 

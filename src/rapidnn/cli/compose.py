@@ -1,0 +1,87 @@
+"""``rapidnn compose``: from a trained network to an artifact."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from rapidnn.cli import options, sources
+from rapidnn.cli.console import Terminal
+from rapidnn.errors import ComposeError
+
+
+def compose(
+    network: options.Net,
+    output: Annotated[Path, typer.Option("-o", "--output", help="The artifact to write.", show_default=False)],
+    data: options.Data = None,
+    weight_codes: Annotated[
+        str, typer.Option("-w", "--weight-codes", help="Weight codebook size: 16, or fc1=64,*=16.")
+    ] = "16",
+    input_codes: Annotated[
+        str, typer.Option("-u", "--input-codes", help="Input codebook size: 16, or fc1=64,*=16.")
+    ] = "16",
+    weights: options.Weights = None,
+    random_weights: Annotated[
+        bool, typer.Option("--random-weights", help="Compose a built-in network untrained (cost only).")
+    ] = False,
+    granularity: Annotated[str, typer.Option(help="Weight codebooks per layer or per output channel.")] = "layer",
+    activation_rows: Annotated[int, typer.Option(help="Rows of sigmoid and tanh tables.")] = 64,
+    operand_bits: Annotated[int, typer.Option(help="Grid of codebook values, 8 or 16 bits.")] = 8,
+    product_bits: Annotated[int, typer.Option(help="Width of stored products.")] = 16,
+    calibration: Annotated[int, typer.Option(min=1, help="Training samples to calibrate on.")] = 1000,
+    shape: options.Shape = None,
+    mean: options.Mean = None,
+    std: options.Std = None,
+    divisor: options.Divisor = None,
+    seed: options.Seed = 0,
+    as_json: options.Json = False,
+) -> None:
+    """Turn a trained network into lookup tables.
+
+    Codebooks are sampled on part of the training data; the loss is measured, bit-true, on a tenth of it that is
+    held out. The test data are not touched.
+    """
+    import rapidnn
+    from rapidnn.report import text
+
+    terminal = Terminal("compose", as_json=as_json)
+    chosen_w, chosen_u = options.sizes(weight_codes, "-w"), options.sizes(input_codes, "-u")
+    if granularity not in ("layer", "channel"):
+        raise ComposeError(f"--granularity {granularity!r}: expected layer or channel")
+    made = sources.float_network(network, weights, seed)
+    if made.random and not random_weights:
+        raise ComposeError(
+            f"{network} is untrained: give --weights FILE (see rapidnn train), or --random-weights for its cost alone"
+        )
+    with terminal.progress() as stages:
+        found = sources.data_set(data, made, stages)
+        prepare = sources.preprocessing(
+            found, made.input_shape, shape=shape, mean=mean, std=std, divisor=divisor
+        )
+        x_fit, _, x_val, y_val = found.validation_split(seed)
+        chosen = np.random.default_rng(seed).choice(len(x_fit), min(calibration, len(x_fit)), replace=False)
+        composed = rapidnn.compose(
+            made.model,
+            prepare.apply(x_fit[np.sort(chosen)]),
+            chosen_w,
+            chosen_u,
+            granularity=granularity,  # type: ignore[arg-type]
+            activation_rows=activation_rows,
+            operand_bits=operand_bits,
+            product_bits=product_bits,
+            validation=(prepare.apply(x_val), y_val),
+            preprocess=prepare,
+            progress=stages,
+        )
+    composed.info |= {"network": made.name, "data": found.name, "seed": seed, "random_weights": made.random}
+    composed.save(output)
+    result: dict[str, Any] = {"artifact": str(output), "size_kib": output.stat().st_size / 1024, **composed.info}
+    terminal.result(
+        result,
+        text.layer_table(composed.program),
+        text.validation_line(composed.info["validation"]),
+        f"artifact: {output} ({result['size_kib']:.0f} KiB)",
+    )

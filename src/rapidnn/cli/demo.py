@@ -1,0 +1,79 @@
+"""``rapidnn demo``: the whole way once, on scikit-learn's digits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from rapidnn.cli import options, sources
+from rapidnn.cli.console import Terminal
+
+NETWORK = "digits-cnn"
+SIZE = 16
+CALIBRATION = 500
+COST_SAMPLES = 32
+
+
+def demo(
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the results.")] = Path("rapidnn-demo"),
+    seed: options.Seed = 0,
+    as_json: options.Json = False,
+) -> None:
+    """Train a small CNN on real digits, compose it, evaluate it bit-true, cost it, and write a report."""
+    import rapidnn
+    from rapidnn.execute.evaluate import evaluate
+    from rapidnn.networks import save_weights
+    from rapidnn.networks import train as training
+    from rapidnn.report import text, write_report
+
+    terminal = Terminal("demo", as_json=as_json)
+    weights, artifact, page = out / "digits-cnn.safetensors", out / "digits-cnn.rapidnn", out / "report.html"
+    made = sources.float_network(NETWORK, None, seed)
+    with terminal.progress() as stages:
+        data = sources.data_set(None, made, stages)
+        prepare = data.preprocess
+        training.train(
+            made.module(),
+            data,
+            training.recipe(NETWORK),
+            seed=seed,
+            progress=lambda report: stages("train", report.epoch, report.epochs),
+        )
+        save_weights(made.module(), weights)
+        x_fit, _, x_val, y_val = data.validation_split(seed)
+        chosen = np.random.default_rng(seed).choice(len(x_fit), CALIBRATION, replace=False)
+        composed = rapidnn.compose(
+            made.model,
+            prepare.apply(x_fit[np.sort(chosen)]),
+            SIZE,
+            SIZE,
+            validation=(prepare.apply(x_val), y_val),
+            preprocess=prepare,
+            progress=stages,
+        )
+        composed.info |= {"network": NETWORK, "data": data.name, "seed": seed, "random_weights": False}
+        composed.save(artifact)
+        x, y = data.split("test")
+        expected = sources.float_results(NETWORK, weights, prepare, x, stages)
+        evaluation = evaluate(composed, x, y, float_outputs=expected)
+        cost = rapidnn.estimate(composed, prepare.apply(x[:COST_SAMPLES]), seed=seed)
+        write_report(page, composed, evaluation=evaluation, cost=cost, title="rapidnn demo: digits")
+    result = {
+        "weights": str(weights),
+        "artifact": str(artifact),
+        "report": str(page),
+        "evaluation": evaluation.to_json(),
+        "cost": cost.to_json(),
+    }
+    terminal.result(
+        result,
+        text.layer_table(composed.program),
+        text.evaluation_table(evaluation),
+        *text.cost_tables(cost),
+        f"weights:  {weights}",
+        f"artifact: {artifact}",
+        f"report:   {page}  (open it in a browser)",
+    )

@@ -1,0 +1,58 @@
+"""``rapidnn evaluate``: the accuracy of an artifact, bit-true."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rapidnn.cli import options, sources
+from rapidnn.cli.console import Terminal
+from rapidnn.errors import DataError
+
+
+def evaluate(
+    artifact: options.ArtifactFile,
+    data: options.Data = None,
+    split: options.Split = None,
+    limit: options.Limit = None,
+    network: Annotated[
+        str | None,
+        typer.Option("--network", metavar="NET", help="Compare with this float network too.", show_default=False),
+    ] = None,
+    weights: options.Weights = None,
+    backend: options.Backend = "numpy",
+    as_json: options.Json = False,
+) -> None:
+    """Run labelled data through the tables, bit-true, and print the accuracy (on the test data by default)."""
+    import rapidnn
+    from rapidnn.execute.evaluate import evaluate as measure
+    from rapidnn.report import text
+
+    terminal = Terminal("evaluate", as_json=as_json)
+    if weights is not None and network is None:
+        raise DataError("--weights belongs to --network NET; give both")
+    composed = rapidnn.load(artifact)
+    with terminal.progress() as stages:
+        found = sources.data_set(data or composed.info.get("data"), None, stages)
+        x, y = sources.labelled(found, split, limit)
+        expected = None
+        if network is not None:
+            expected = sources.float_results(network, weights, composed.preprocess, x, stages)
+        evaluation = measure(
+            composed,
+            x,
+            y,
+            float_outputs=expected,
+            backend=backend,
+            progress=lambda done, total: stages("evaluate", done, total),
+        )
+    result = {
+        "artifact": str(artifact),
+        "data": found.name,
+        "split": split or "test",
+        "backend": backend,
+        **evaluation.to_json(),
+    }
+    terminal.result(result, text.evaluation_table(evaluation))

@@ -1,0 +1,54 @@
+"""``rapidnn run``: an artifact on inputs from a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from rapidnn.cli import options
+from rapidnn.cli.console import Terminal
+from rapidnn.errors import DataError
+from rapidnn.files import atomic_path
+
+
+def run(
+    artifact: options.ArtifactFile,
+    inputs: Annotated[
+        Path, typer.Option("--input", metavar="X.npz", help="Raw samples under the key inputs.", show_default=False)
+    ],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="Y.npz", help="Results to write.", show_default=False)
+    ],
+    backend: options.Backend = "numpy",
+    as_json: options.Json = False,
+) -> None:
+    """Run raw inputs through the tables; writes outputs (float32) and accumulators (int32)."""
+    import rapidnn
+    from rapidnn.data.npz import read_arrays
+
+    terminal = Terminal("run", as_json=as_json)
+    composed = rapidnn.load(artifact)
+    arrays = read_arrays(inputs)
+    if "inputs" not in arrays:
+        raise DataError(f"{inputs}: no array named inputs; it holds {', '.join(sorted(arrays)) or 'nothing'}")
+    x = composed.preprocess.apply(arrays["inputs"])
+    with terminal.progress() as stages:
+        accumulators = composed.run(x, backend=backend, progress=lambda done, total: stages("run", done, total))
+    try:
+        with atomic_path(output) as temporary, temporary.open("wb") as file:
+            np.savez(file, outputs=composed.real(accumulators), accumulators=accumulators)
+    except OSError as error:
+        raise DataError(f"{output}: cannot be written ({error.strerror or error})") from None
+    result = {
+        "artifact": str(artifact),
+        "input": str(inputs),
+        "output": str(output),
+        "samples": len(x),
+        "output_shape": list(composed.program.output_shape),
+        "backend": backend,
+    }
+    shape = "x".join(map(str, composed.program.output_shape))
+    terminal.result(result, f"ran {len(x)} samples; {output} holds outputs and accumulators of {shape} each")

@@ -1,0 +1,100 @@
+"""What commands read: networks, data sets, and the preprocessing between them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rapidnn.cli import options
+from rapidnn.cli.console import Stages
+from rapidnn.data import DataSet, Preprocess, load_data
+from rapidnn.errors import DataError, ModelError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@dataclass(frozen=True, eq=False)
+class FloatNetwork:
+    """A float network as ``compose`` takes it, and what is known of its input."""
+
+    name: str
+    model: nn.Module | Path
+    input_shape: tuple[int, ...] | None
+    data_set: str | None
+    random: bool
+
+    def module(self) -> nn.Module:
+        """The PyTorch module; an ONNX file has none."""
+        if isinstance(self.model, Path):
+            raise ModelError(f"{self.model} cannot be trained; name a built-in network")
+        return self.model
+
+
+def float_network(spec: str, weights: Path | None, seed: int) -> FloatNetwork:
+    """The network a user named: an ONNX file, a built-in, or a factory."""
+    if spec.endswith(".onnx"):
+        if weights is not None:
+            raise ModelError(f"--weights {weights}: an .onnx file brings its own weights; leave the option out")
+        from rapidnn.frontends import input_shape
+
+        return FloatNetwork(Path(spec).name, Path(spec), input_shape(Path(spec)), None, random=False)
+    from rapidnn.networks import resolve
+
+    found = resolve(spec, weights, seed=seed)
+    return FloatNetwork(found.name, found.module, found.input_shape, found.data_set, found.random)
+
+
+def data_set(spec: str | None, network: FloatNetwork | None, progress: Stages) -> DataSet:
+    """The data set a user named, or the built-in network's own."""
+    name = spec or (network.data_set if network else None)
+    if name is None:
+        raise DataError("which data? give --data: a data set's name, an .npz, or a folder of images by class")
+    return load_data(name, progress=lambda file, done, total: progress(f"download {file}", done, total))
+
+
+def preprocessing(
+    data: DataSet,
+    input_shape: tuple[int, ...] | None,
+    *,
+    shape: str | None,
+    mean: str | None,
+    std: str | None,
+    divisor: float | None,
+) -> Preprocess:
+    """The data set's preprocessing with the user's options, for the network's input shape."""
+    found = data.preprocess
+    if divisor is not None:
+        found = replace(found, divisor=divisor)
+    means, stds = options.numbers(mean, "--mean"), options.numbers(std, "--std")
+    if (means is None) != (stds is None):
+        raise DataError("--mean and --std belong together; give both")
+    if means is not None and stds is not None:
+        found = replace(found, mean=means, std=stds)
+    extents = options.numbers(shape, "--shape")
+    wanted = input_shape if extents is None else tuple(int(n) for n in extents)
+    return found if wanted is None else found.for_shape(wanted)
+
+
+def float_results(
+    spec: str, weights: Path | None, prepare: Preprocess, x: NDArray[Any], progress: Stages
+) -> NDArray[np.float32]:
+    """Outputs of a float network on raw samples, for comparison with an artifact composed of it."""
+    from rapidnn.composer.sample import float_outputs
+    from rapidnn.frontends import import_model
+
+    inputs = prepare.apply(x)
+    graph = import_model(float_network(spec, weights, 0).model, inputs)
+    return float_outputs(graph, inputs, progress=lambda done, total: progress("float network", done, total))
+
+
+def labelled(data: DataSet, split: str | None, limit: int | None) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Raw samples and labels of the split asked for (default test), the first ``limit`` of them."""
+    if split not in (None, "train", "test"):
+        raise DataError(f"--split {split!r}: expected train or test")
+    x, y = data.split(split, default="test")  # type: ignore[arg-type]
+    return x[:limit], y[:limit]

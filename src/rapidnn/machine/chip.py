@@ -1,0 +1,137 @@
+"""The chip around the blocks: where layers lie, the buffers between them, and what their wires and links carry."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from rapidnn.graph import ops
+from rapidnn.machine.area import block_area_um2
+from rapidnn.machine.layers import Layer, code_bits
+from rapidnn.machine.placement import StageTime
+from rapidnn.machine.records import Hardware
+from rapidnn.tables.program import Carry, Program
+
+
+@dataclass(frozen=True)
+class EdgeBuffer:
+    """A code edge kept between layers: ``bits`` of one input's tensor, in ``copies`` (2 for double buffering)."""
+
+    producer: str
+    bits: int
+    copies: int
+
+
+def edge_buffers(program: Program, layers: Sequence[Layer]) -> dict[str, EdgeBuffer]:
+    """Buffers by code edge.
+
+    Every layer works on whole tensors and on another input than its neighbours, so an edge from layer i to layer j
+    is kept ``j - i + 1`` times, and the input of a max pool, which its own layer reads, once. Reshapes, transposes,
+    slices and zero padding are read from their source's buffer.
+    """
+    order = {layer.name: index for index, layer in enumerate(layers)}
+    home = {step: layer.name for layer in layers for step in layer.steps}
+    copies: dict[str, int] = {}
+    for layer in layers:
+        for source in layer.sources:
+            edge = stored_edge(program, source)
+            kept = order[layer.name] - order[home[edge]] + 1
+            copies[edge] = max(copies.get(edge, 1), kept)
+        for pool in layer.pools:
+            step = program.step[pool.edge]
+            assert isinstance(step, Carry)
+            copies.setdefault(stored_edge(program, step.source), 1)
+    return {edge: EdgeBuffer(home[edge], edge_bits(program, edge), kept) for edge, kept in copies.items()}
+
+
+def stored_edge(program: Program, edge: str) -> str:
+    """The edge whose buffer holds a code edge: its source's, where a carry step only changes addresses."""
+    step = program.step[edge]
+    while isinstance(step, Carry) and not isinstance(step.op, ops.MaxPool):
+        edge = step.source
+        step = program.step[edge]
+    return edge
+
+
+def edge_bits(program: Program, edge: str) -> int:
+    """Bits of one sample of a code edge."""
+    return math.prod(program.shapes[edge]) * code_bits(program.group_of[edge].size)
+
+
+@dataclass(frozen=True)
+class Floor:
+    """Layers in blocks, in pipeline order: replicas, chips, and distances on the die."""
+
+    hardware: Hardware
+    stages: tuple[StageTime, ...]
+    replicas: tuple[int, ...]
+
+    @cached_property
+    def block_parts_um2(self) -> dict[str, float]:
+        """Area of one block by part."""
+        return block_area_um2(self.hardware, [stage.cost.layer for stage in self.stages])
+
+    @property
+    def pitch_mm(self) -> float:
+        """Side of one block, taken as a square."""
+        return math.sqrt(sum(self.block_parts_um2.values())) / 1000
+
+    def blocks(self, index: int) -> int:
+        """Blocks of a layer, all replicas."""
+        return self.stages[index].placement.blocks * self.replicas[index]
+
+    @property
+    def blocks_used(self) -> int:
+        """Blocks of all layers."""
+        return sum(self.blocks(i) for i in range(len(self.stages)))
+
+    @property
+    def chips(self) -> int:
+        """Chips that hold one replica of every layer."""
+        return chips_needed(self.stages, self.hardware)
+
+    def half_side_mm(self, index: int) -> float:
+        """Half the side of a layer's blocks: from their edge, where its buffer lies, to their middle."""
+        return math.sqrt(self.blocks(index)) * self.pitch_mm / 2
+
+    def stream_mm(self, index: int) -> float:
+        """Wire that one stream charges: to the layer's middle, and the tree over the blocks that listen."""
+        listeners = self.stages[index].placement.blocks_per_stream
+        tree = self.hardware.wire.tree_factor.value * listeners * self.pitch_mm if listeners > 1 else 0.0
+        return self.half_side_mm(index) + tree
+
+    def streams(self, index: int) -> int:
+        """Deliveries of a set of codes for one input: one per place, group and channel of the busiest block."""
+        layer, placement = self.stages[index].cost.layer, self.stages[index].placement
+        channels = -(-layer.channels // layer.groups)
+        return layer.places * layer.groups * -(-channels // placement.blocks_per_stream)
+
+    def chip_shares(self, index: int) -> dict[int, float]:
+        """Share of a layer's blocks on each chip: layers fill the chips one after another."""
+        size = self.hardware.chip.blocks
+        first = sum(self.blocks(i) for i in range(index))
+        end = first + self.blocks(index)
+        chips = range(first // size, (end - 1) // size + 1)
+        return {c: (min(end, (c + 1) * size) - max(first, c * size)) / (end - first) for c in chips}
+
+
+def chips_needed(stages: Sequence[StageTime], hardware: Hardware) -> int:
+    """Least number of chips with a block for every channel set of every layer."""
+    return math.ceil(sum(stage.placement.blocks for stage in stages) / hardware.chip.blocks)
+
+
+def link_bits(program: Program, floor: Floor, home: Mapping[str, int], index: int) -> float:
+    """Bits that cross between chips to reach a layer for one input.
+
+    A code goes to every chip that holds blocks of its reader, but for the chip it was made on; where the producer
+    spreads over several chips its codes are taken to be spread like its blocks.
+    """
+    total = 0.0
+    readers = floor.chip_shares(index)
+    for source in floor.stages[index].cost.layer.sources:
+        made = floor.chip_shares(home[source])
+        crossings = sum(1 - made.get(chip, 0.0) for chip in readers)
+        total += edge_bits(program, stored_edge(program, source)) * crossings
+    return total

@@ -1,0 +1,175 @@
+"""How a layer lies in blocks: what they must hold, how many are needed, and how long its busiest block works."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from rapidnn.errors import HardwareError
+from rapidnn.machine.layers import Layer, code_bits
+from rapidnn.machine.macro import NeuronCost, cell_capacity_rows
+from rapidnn.machine.readout import pool_search
+from rapidnn.machine.records import Hardware
+
+
+@dataclass(frozen=True)
+class Placement:
+    """One copy (replica) of a layer in blocks.
+
+    ``blocks`` hold all channels, at most ``channels_per_block`` each. ``stored_bits`` is what they hold together.
+    ``reload_bits`` must be written again for every neuron because a channel's tables do not fit beside the working
+    rows; ``am_loads`` sets of ``am_load_bits`` and ``am_load_rows`` are loaded into a block's AM for every input.
+    """
+
+    channels_per_block: int
+    blocks: int
+    blocks_per_stream: int
+    working_rows: int
+    stored_bits: int
+    reload_bits: int
+    am_loads: int
+    am_load_rows: int
+    am_load_bits: int
+
+    def rounds(self, layer: Layer) -> int:
+        """Channels the busiest block evaluates in turn at each place."""
+        return -(-layer.channels // self.blocks)
+
+
+def place(layer: Layer, hardware: Hardware) -> Placement:
+    """Lay one replica of a layer into blocks.
+
+    Raises
+    ------
+    HardwareError
+        If the word, the counters, the AM or the working rows are too small for the layer; the message names the
+        layer and the field to change.
+    """
+    _check(layer, hardware)
+    working = cell_capacity_rows(layer, hardware) if layer.counted else 0
+    capacity = (hardware.rna.rows.value - working) * hardware.rna.columns.value
+    wanted = min(hardware.rna.neurons_per_block.value, layer.channels)
+    shared, own = _table_bits(layer, hardware, wanted)
+    fitting = (capacity - shared) // own if own else wanted
+    channels = max(1, min(wanted, fitting))
+    overflow = max(0, shared + own - capacity)
+    loads, rows, bits = _am_loads(layer, hardware, channels)
+    blocks = -(-layer.channels // channels)
+    return Placement(
+        channels_per_block=channels,
+        blocks=blocks,
+        blocks_per_stream=math.ceil(math.ceil(layer.channels / layer.groups) / channels),
+        working_rows=working,
+        stored_bits=blocks * shared + layer.channels * own + _am_bits(layer),
+        reload_bits=overflow,
+        am_loads=loads,
+        am_load_rows=rows,
+        am_load_bits=bits,
+    )
+
+
+def _check(layer: Layer, hardware: Hardware) -> None:
+    rna, counters, am = hardware.rna, hardware.counters, hardware.am
+    if hardware.lanes(layer.word_bits) < 1:
+        raise HardwareError(
+            f"layer {layer.name!r} adds words of {layer.word_bits} bits, the crossbar has {rna.columns.value} columns; "
+            f"raise rna.columns"
+        )
+    if layer.taps >= 2**counters.width_bits.value:
+        raise HardwareError(
+            f"layer {layer.name!r} counts up to {layer.taps} inputs, a counter of {counters.width_bits.value} bits "
+            f"cannot; raise counters.width_bits"
+        )
+    rows = max((max(r.activation_rows, r.encoding_rows) for r in layer.readouts), default=0)
+    if rows > am.rows.value:
+        raise HardwareError(
+            f"layer {layer.name!r} searches {rows} rows, an AM has {am.rows.value}; set am.rows={rows} or more"
+        )
+    if layer.counted and cell_capacity_rows(layer, hardware) >= rna.rows.value:
+        raise HardwareError(
+            f"layer {layer.name!r} needs {cell_capacity_rows(layer, hardware)} working rows, the crossbar has "
+            f"{rna.rows.value} in all; raise rna.rows or rna.columns"
+        )
+
+
+def _table_bits(layer: Layer, hardware: Hardware, channels: int) -> tuple[int, int]:
+    """Crossbar bits that a block's channels share, and those of each channel."""
+    table = layer.weights * layer.inputs * layer.product_bits + sum(layer.residual_sizes) * layer.word_bits
+    tap_bits = layer.weight_bits
+    if hardware.delivery.mode.value == "gather" and layer.weights > 1:
+        tap_bits = code_bits(layer.taps)
+    own = layer.taps * tap_bits + layer.word_bits * layer.has_bias if layer.kind == "WeightedSum" else 0
+    shared = sum(readout.activation_rows * readout.row_bits for readout in layer.readouts)
+    loads, _, bits = _am_loads(layer, hardware, channels)
+    if layer.table_sets > 1:
+        return shared, own + table + (bits if loads else 0)
+    return shared + table * layer.counted + (loads * bits), own
+
+
+def _am_sets(layer: Layer, channels: int) -> int:
+    """Table sets a block's AM serve: one a channel, or one a divisor of average pooling."""
+    sets = max((readout.sets for readout in layer.readouts), default=1)
+    return min(sets, channels) if layer.kind == "WeightedSum" else sets
+
+
+def _am_loads(layer: Layer, hardware: Hardware, channels: int) -> tuple[int, int, int]:
+    """Sets a block loads into its AM per input, with the rows and bits of one; none where all stand side by side."""
+    rows = sum(r.activation_rows + r.encoding_rows for r in layer.readouts)
+    widest = max((max(r.activation_rows, r.encoding_rows) for r in layer.readouts), default=0)
+    sets = _am_sets(layer, channels)
+    if len(layer.readouts) * widest * sets <= hardware.am.rows.value or rows == 0:
+        return 0, 0, 0
+    bits = sum(r.activation_rows * layer.word_bits + r.encoding_rows * r.key_bits for r in layer.readouts)
+    return sets, rows, bits
+
+
+def _am_bits(layer: Layer) -> int:
+    """Bits in the AM of a layer's channels, each distinct set once per channel that uses it."""
+    bits = sum(r.activation_rows * layer.word_bits + r.encoding_rows * r.key_bits for r in layer.readouts)
+    return bits * (layer.channels if layer.kind == "WeightedSum" else 1)
+
+
+@dataclass(frozen=True)
+class StageTime:
+    """Time of a layer on ``replicas`` copies of its placement: the busiest block decides.
+
+    A broadcast serves all blocks of a stream at once, so each round lasts as long as its slowest neuron (the expected
+    largest of the counted distribution). Gathering blocks run on their own; the busiest one's n neurons take n means
+    and sqrt(n) times the largest excess.
+    """
+
+    cost: NeuronCost
+    placement: Placement
+    hardware: Hardware
+
+    def neuron_cycles(self) -> float:
+        """Mean cycles of one neuron with its reloads."""
+        return self.cost.mean_cycles + self.reload_cycles()
+
+    def reload_cycles(self) -> float:
+        """Cycles to write the overflowing tables of one neuron, a row at a time."""
+        rows = math.ceil(self.placement.reload_bits / self.hardware.rna.columns.value)
+        return rows * math.ceil(self.hardware.crossbar.write_ns.value / self.hardware.rna.cycle_ns.value)
+
+    def busiest_neurons(self, replicas: int) -> int:
+        """Neurons the busiest block evaluates for one input."""
+        layer = self.cost.layer
+        return -(-layer.places // replicas) * self.placement.rounds(layer)
+
+    def cycles(self, replicas: int) -> float:
+        """Cycles of the busiest block for one input."""
+        layer, profile = self.cost.layer, self.cost.profile
+        blocks = self.placement.blocks * replicas
+        n = self.busiest_neurons(replicas)
+        if self.hardware.delivery.mode.value == "broadcast":
+            slowest = profile.mean_of_largest(self.cost.cycles_by_addends, self.placement.blocks_per_stream)
+            total = n * (slowest + self.reload_cycles())
+        else:
+            slowest = profile.mean_of_largest(self.cost.cycles_by_addends, blocks)
+            total = n * self.neuron_cycles() + math.sqrt(n) * (slowest - self.cost.mean_cycles)
+        for pool in layer.pools:
+            total += -(-pool.windows // blocks) * pool_search(self.hardware, pool).cycles
+        return (
+            total
+            + self.placement.am_loads * self.placement.am_load_rows * self.hardware.rna.read_cycles.value
+        )

@@ -1,0 +1,252 @@
+"""What a composed network is, layer by layer, computed once for the HTML report and for the terminal."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rapidnn.graph import ops
+from rapidnn.machine.layers import Layer, plan_layers
+from rapidnn.tables.activation import G_BITS
+from rapidnn.tables.program import (
+    Activate,
+    Carry,
+    CodeGroup,
+    CodeSum,
+    Encode,
+    EncodeInput,
+    PooledSum,
+    Program,
+    Step,
+    WeightedSum,
+)
+
+Floats = NDArray[np.float64]
+Counts = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class LayerFacts:
+    """One accumulation (or the input's encoding) with what follows it up to the next accumulation.
+
+    ``shape`` is that of the accumulation's result, without the batch. ``taps`` is K, inputs of one neuron with padding;
+    ``weights`` w and ``inputs`` u are codebook sizes, ``codebooks`` how many weight codebooks there are;
+    ``word_bits`` is N. ``macs`` counts one sample, padded taps included as is usual. ``memory_bits`` is what one neuron
+    looks up: its weight codes, product table, residual rows, activation and encoding rows. None: does not apply.
+    """
+
+    name: str
+    kind: str
+    shape: tuple[int, ...]
+    taps: int | None
+    channels: int | None
+    weights: int | None
+    inputs: int | None
+    codebooks: int | None
+    operand_bits: int | None
+    product_bits: int | None
+    shift: int | None
+    bound: int | None
+    word_bits: int | None
+    macs: int
+    parameters: int
+    memory_bits: int
+    joins: tuple[str, ...]
+    then: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class WeightUse:
+    """How often a layer's weights take each value: ``values`` float64 ascending, ``counts`` int64 of equal length.
+
+    ``binned`` is true where several codebooks, or one of more than :data:`MAX_BARS` values, were put in equal bins,
+    whose centres are the values. ``entropy_bits`` is the mean information of a weight code within its own codebook.
+    """
+
+    layer: str
+    values: Floats
+    counts: Counts
+    binned: bool
+    codes: int
+    unused: int
+    entropy_bits: float
+
+
+@dataclass(frozen=True, eq=False)
+class ProductFacts:
+    """A layer's product table (of its first weight codebook): integers ``(w, u)`` and the real values of its sides."""
+
+    layer: str
+    products: Counts
+    weights: Floats
+    inputs: Floats
+    scale: float
+    product_bits: int
+    codebooks: int
+
+
+@dataclass(frozen=True, eq=False)
+class GroupFacts:
+    """An input codebook: real ``values`` ascending, and the edges whose codes index it."""
+
+    name: str
+    bits: int
+    values: Floats
+    pad_code: int | None
+    edges: tuple[str, ...]
+
+
+MAX_BARS = 64
+"""Bars of a weight histogram at most."""
+
+
+def layer_facts(program: Program) -> tuple[LayerFacts, ...]:
+    """The layers in order, the input's encoding first."""
+    return tuple(_layer(program, layer) for layer in plan_layers(program))
+
+
+def _layer(program: Program, layer: Layer) -> LayerFacts:
+    step = program.step[layer.name]
+    weighted = step if isinstance(step, WeightedSum) else None
+    counted = isinstance(step, WeightedSum | PooledSum)
+    return LayerFacts(
+        name=layer.name,
+        kind=_kind(step),
+        shape=program.shapes[layer.name],
+        taps=layer.taps if counted else None,
+        channels=weighted.channels if weighted else None,
+        weights=layer.weights if weighted else None,
+        inputs=layer.inputs if counted else None,
+        codebooks=len(weighted.values) if weighted else None,
+        operand_bits=weighted.bits if weighted else None,
+        product_bits=layer.product_bits if weighted else None,
+        shift=weighted.shift if weighted else None,
+        bound=None if isinstance(step, EncodeInput) else getattr(step, "bound", None),
+        word_bits=None if isinstance(step, EncodeInput) else layer.word_bits,
+        macs=layer.macs,
+        parameters=weighted.weight_codes.size + weighted.channels if weighted else 0,
+        memory_bits=_memory_bits(layer),
+        joins=_joins(step),
+        then=tuple(_follower(program, program.step[name]) for name in layer.steps[1:]),
+    )
+
+
+def _memory_bits(layer: Layer) -> int:
+    own = layer.taps * layer.weight_bits + sum(layer.residual_sizes) * layer.word_bits
+    products = layer.weights * layer.inputs * layer.product_bits if layer.table_sets else 0
+    rows = sum(
+        readout.activation_rows * (layer.word_bits + G_BITS) + readout.encoding_rows * readout.key_bits
+        for readout in layer.readouts
+    )
+    return own + products + rows
+
+
+def _kind(step: Step) -> str:
+    match step:
+        case EncodeInput():
+            return "input"
+        case WeightedSum(window=None):
+            return "linear"
+        case WeightedSum():
+            assert step.window is not None
+            return f"conv {_times(step.window.kernel)}" + (f", {step.groups} groups" if step.groups > 1 else "")
+        case PooledSum():
+            return f"average pool {_times(step.window.kernel)}"
+        case _:
+            return "residual sum" if isinstance(step, CodeSum) and len(step.terms) > 1 else "sum of codes"
+
+
+def _follower(program: Program, step: Step) -> str:
+    match step:
+        case Encode():
+            kind = step.activation.kind
+            codes = f"{program.group[step.group].size} codes"
+            return codes if kind == "identity" else f"{kind}, {codes}"
+        case Activate():
+            return f"{step.activation.kind}, not encoded"
+        case Carry(op=ops.MaxPool() as op):
+            return f"max pool {_times(op.kernel)}"
+        case Carry():
+            return ops.op_name(step.op).lower()
+        case _:
+            raise AssertionError(step)
+
+
+def _joins(step: Step) -> tuple[str, ...]:
+    """Edges that enter the accumulator through one-row tables: a residual addition in the open accumulator."""
+    if isinstance(step, WeightedSum):
+        return tuple(term.source for term in step.residuals)
+    return tuple(term.source for term in step.terms) if isinstance(step, CodeSum) else ()
+
+
+def _times(extents: tuple[int, ...]) -> str:
+    return "×".join(map(str, extents))
+
+
+def weighted_layers(program: Program) -> list[WeightedSum]:
+    """The layers with weights, in order."""
+    return [step for step in program.steps if isinstance(step, WeightedSum)]
+
+
+def weight_use(step: WeightedSum) -> WeightUse:
+    """Counts of a layer's weight codes over the real values they stand for."""
+    sets, size = step.values.shape
+    codes = step.weight_codes.reshape(sets, -1)
+    counts = np.stack([np.bincount(row, minlength=size) for row in codes]).astype(np.int64)
+    values = step.values * step.scales[:, np.newaxis]
+    binned = sets > 1 or size > MAX_BARS
+    shown, bars = _bins(values, counts) if binned else (values[0], counts[0])
+    share = counts / counts.sum(axis=1, keepdims=True)
+    entropy = -(share * np.log2(share, out=np.zeros_like(share), where=share > 0)).sum(axis=1)
+    return WeightUse(
+        step.name, shown, bars, binned, counts.size, int((counts == 0).sum()), max(0.0, float(entropy.mean()))
+    )
+
+
+def _bins(values: Floats, counts: Counts) -> tuple[Floats, Counts]:
+    """Equal bins over the range of all codebooks, each weight counted where its value lies."""
+    low, high = float(values.min()), float(values.max())
+    if low == high:
+        return np.array([low]), np.array([counts.sum()])
+    edges = np.linspace(low, high, MAX_BARS + 1)
+    place = np.clip(np.searchsorted(edges, values.ravel(), side="right") - 1, 0, MAX_BARS - 1)
+    bars = np.zeros(MAX_BARS, np.int64)
+    np.add.at(bars, place, counts.ravel())
+    return (edges[:-1] + edges[1:]) / 2, bars
+
+
+def product_facts(program: Program, step: WeightedSum) -> ProductFacts:
+    """A layer's product table with the real values of its sides; ``scale`` is the real value of one product unit."""
+    group = program.group_of[step.source]
+    return ProductFacts(
+        step.name,
+        step.products[0].astype(np.int64),
+        step.values[0] * float(step.scales[0]),
+        group.values * group.scale,
+        float(step.acc_scales[0]),
+        step.product_bits,
+        len(step.values),
+    )
+
+
+def group_facts(program: Program) -> tuple[GroupFacts, ...]:
+    """The input codebooks in the order the network first uses them."""
+    edges: dict[str, list[str]] = {}
+    for edge, group in program.group_of.items():
+        edges.setdefault(group.name, []).append(edge)
+    return tuple(_group(program.group[name], tuple(users)) for name, users in edges.items())
+
+
+def _group(group: CodeGroup, edges: tuple[str, ...]) -> GroupFacts:
+    return GroupFacts(group.name, group.bits, group.values * group.scale, group.pad_code, edges)
+
+
+def largest_layers(program: Program, limit: int) -> list[WeightedSum]:
+    """At most ``limit`` weighted layers, those with the most multiply-accumulates, in the network's order."""
+    layers = weighted_layers(program)
+    work = [math.prod(program.shapes[step.name]) * step.taps for step in layers]
+    chosen = sorted(range(len(layers)), key=lambda i: (-work[i], i))[:limit]
+    return [layers[i] for i in sorted(chosen)]

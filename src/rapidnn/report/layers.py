@@ -1,0 +1,238 @@
+"""The layers of a composed network as a table and charts: weight codes in use, product tables, input codebooks."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rapidnn.report.charts import Chart, axis, columns, heat, label, marker, named_axis
+from rapidnn.report.data import Cell, Column, DataTable, listed, percent, real
+from rapidnn.report.facts import (
+    GroupFacts,
+    LayerFacts,
+    ProductFacts,
+    WeightUse,
+    group_facts,
+    largest_layers,
+    product_facts,
+    weight_use,
+    weighted_layers,
+)
+from rapidnn.tables.program import Program
+
+MAX_WEIGHT_CHARTS = 40
+MAX_SIDE = 64
+MAX_POINTS = 300
+_SMALL_TABLE = 32 * 32
+
+LAYER_COLUMNS = (
+    Column("name", "layer", style="text"),
+    Column("kind", "kind", style="text"),
+    Column("shape", "shape", style="text"),
+    Column("taps", "K"),
+    Column("channels", "channels"),
+    Column("weights", "w"),
+    Column("inputs", "u"),
+    Column("codebooks", "weight codebooks"),
+    Column("operand_bits", "operand bits"),
+    Column("product_bits", "product bits"),
+    Column("shift", "shift"),
+    Column("bound", "bound"),
+    Column("word_bits", "N", "bits"),
+    Column("macs", "MACs"),
+    Column("parameters", "parameters"),
+    Column("memory_bytes", "memory per neuron", "B"),
+    Column("joins", "joined by", style="text"),
+    Column("then", "then", style="text"),
+)
+
+
+def layer_data(layers: tuple[LayerFacts, ...]) -> DataTable:
+    """One row a layer under :data:`LAYER_COLUMNS`; the names are those of the edges."""
+    return DataTable(LAYER_COLUMNS, tuple(_layer_row(layer) for layer in layers))
+
+
+def _layer_row(layer: LayerFacts) -> tuple[Cell, ...]:
+    return (
+        layer.name,
+        layer.kind,
+        " × ".join(map(str, layer.shape)),
+        layer.taps,
+        layer.channels,
+        layer.weights,
+        layer.inputs,
+        layer.codebooks,
+        layer.operand_bits,
+        layer.product_bits,
+        layer.shift,
+        layer.bound,
+        layer.word_bits,
+        layer.macs or None,
+        layer.parameters or None,
+        layer.memory_bits / 8,
+        ", ".join(layer.joins) or None,
+        "; ".join(layer.then) or None,
+    )
+
+
+def layers_reading(layers: tuple[LayerFacts, ...]) -> str:
+    """The network's size in one sentence, and where its work is."""
+    weighted = [layer for layer in layers if layer.macs]
+    macs = sum(layer.macs for layer in weighted)
+    parameters = sum(layer.parameters for layer in layers)
+    if not weighted:
+        return f"The network has {len(layers)} layers and none of them has weights."
+    busiest = max(weighted, key=lambda layer: layer.macs)
+    return (
+        f"{len(weighted)} weighted layers hold {parameters:,} parameters and do {macs:,} multiply-accumulates a sample; "
+        f"{busiest.name} does {percent(busiest.macs / macs)} of them."
+    )
+
+
+def weight_charts(program: Program) -> list[Chart]:
+    """The use of weight values, for every weighted layer or, of many, those with the most work."""
+    uses = [weight_use(step) for step in largest_layers(program, MAX_WEIGHT_CHARTS)]
+    return [_weight_chart(index, use) for index, use in enumerate(uses)]
+
+
+def weight_note(program: Program) -> str | None:
+    """Says so where not every layer is drawn."""
+    total = len(weighted_layers(program))
+    if total <= MAX_WEIGHT_CHARTS:
+        return None
+    return f"The {MAX_WEIGHT_CHARTS} of {total} weighted layers with the most multiply-accumulates are drawn."
+
+
+def _weight_chart(index: int, use: WeightUse) -> Chart:
+    total = int(use.counts.sum())
+    table = DataTable(
+        (
+            Column("value", "weight value"),
+            Column("count", "weights"),
+            Column("share", "share", style="share"),
+        ),
+        tuple((float(v), int(c), int(c) / total) for v, c in zip(use.values, use.counts, strict=True)),
+    )
+    reach = float(use.values[-1] - use.values[0])
+    gap = float(np.diff(use.values).min()) if len(use.values) > 1 else 1.0
+    width = 0.9 * max(gap, reach / 150)
+    return Chart(
+        f"weights-{index}", use.layer, _weight_reading(use, total), columns(table, "value", "count", width), table
+    )
+
+
+def _weight_reading(use: WeightUse, total: int) -> str:
+    top = int(use.counts.argmax())
+    most = f"{percent(int(use.counts[top]) / total)} of {total:,} weights"
+    codes = "code" if use.codes == 1 else "codes"
+    used = f"{use.codes - use.unused} of {use.codes} {codes} are in use"
+    where = "the fullest of the equal bins drawn is the one around" if use.binned else "the most used value is"
+    return (
+        f"{used}; {where} {real(float(use.values[top]))} ({most}), "
+        f"and a weight carries {use.entropy_bits:.2f} bits of information."
+    )
+
+
+def product_charts(program: Program) -> list[Chart]:
+    """Heat maps of product tables: of up to six layers where the tables are small, of two where they are large."""
+    steps = weighted_layers(program)
+    small = all(step.products.shape[1] * step.products.shape[2] <= _SMALL_TABLE for step in steps)
+    chosen = [product_facts(program, step) for step in largest_layers(program, 6 if small else 2)]
+    return [_product_chart(index, facts) for index, facts in enumerate(chosen)]
+
+
+def _product_chart(index: int, facts: ProductFacts) -> Chart:
+    rows, cols = _thinned(len(facts.weights)), _thinned(len(facts.inputs))
+    shown = facts.products[np.ix_(rows, cols)].tolist()
+    weights = [real(float(facts.weights[i])) for i in rows]
+    inputs = [real(float(facts.inputs[j])) for j in cols]
+    table = DataTable(
+        (Column("weight", "weight \\ input", style="text"), *(Column(f"u{j}", inputs[k]) for k, j in enumerate(cols))),
+        tuple((weights[k], *row) for k, row in enumerate(shown)),
+    )
+    figure = heat(shown, weights, inputs, ("input value", "weight value", "stored product"))
+    return Chart(f"products-{index}", facts.layer, _product_reading(facts, len(rows), len(cols)), figure, table)
+
+
+def _product_reading(facts: ProductFacts, rows: int, cols: int) -> str:
+    top = int(np.abs(facts.products).max())
+    limit = 2 ** (facts.product_bits - 1) - 1
+    zeros = int((facts.products == 0).sum())
+    text = (
+        f"The {len(facts.weights)} × {len(facts.inputs)} products reach {top:,}, {percent(top / limit)} of what "
+        f"{facts.product_bits} bits hold; one unit is worth {real(facts.scale)}, and {zeros:,} products are zero."
+    )
+    if (rows, cols) != facts.products.shape:
+        text += f" {rows} × {cols} of them, evenly spread, are drawn."
+    if facts.codebooks > 1:
+        text += f" This is the table of the first of {facts.codebooks} output channels."
+    return text
+
+
+def _thinned(size: int) -> list[int]:
+    return np.unique(np.linspace(0, size - 1, min(size, MAX_SIDE)).round().astype(int)).tolist()
+
+
+def codebook_chart(program: Program) -> Chart:
+    """The input codebooks' values, each group on its own line, as shares of the group's largest magnitude."""
+    groups = group_facts(program)
+    shown, points = [], 0
+    for group in groups:
+        if shown and points + len(group.values) > MAX_POINTS:
+            break
+        shown.append(group)
+        points += len(group.values)
+    table = DataTable(
+        (
+            Column("group", "codebook", style="text"),
+            Column("code", "code"),
+            Column("value", "value"),
+            Column("relative", "value / largest magnitude"),
+        ),
+        tuple(row for group in shown for row in _codebook_rows(group)),
+    )
+    traces = [
+        {
+            "type": "scatter",
+            "mode": "markers",
+            "x": [float(v) for v in _relative(group)],
+            "y": [place] * len(group.values),
+            "text": [f"code {code}: {real(float(v))}" for code, v in enumerate(group.values)],
+            "hovertemplate": "%{text}<extra></extra>",
+            "marker": {"color": marker(0)["color"], "symbol": "line-ns-open", "size": 14, "line": {"width": 2}},
+            "name": label(group.name),
+        }
+        for place, group in enumerate(shown)
+    ]
+    layout = {
+        "xaxis": axis(table.title("relative"), zeroline=True),
+        "yaxis": named_axis([g.name for g in shown], range=[len(shown) - 0.4, -0.6]),
+        "height": 120 + 30 * len(shown),
+        "showlegend": False,
+    }
+    return Chart(
+        "codebooks", "Input codebooks", _codebook_reading(groups, shown), {"data": traces, "layout": layout}, table
+    )
+
+
+def _relative(group: GroupFacts) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    largest = float(np.abs(group.values).max())
+    return group.values / largest if largest else group.values
+
+
+def _codebook_rows(group: GroupFacts) -> list[tuple[Cell, ...]]:
+    pairs = zip(group.values, _relative(group), strict=True)
+    return [(group.name, code, float(v), float(r)) for code, (v, r) in enumerate(pairs)]
+
+
+def _codebook_reading(groups: tuple[GroupFacts, ...], shown: list[GroupFacts]) -> str:
+    uneven = [(float(np.diff(g.values).max() / np.diff(g.values).min()), g) for g in shown if len(g.values) > 1]
+    padded = [g.name for g in groups if g.pad_code is not None]
+    text = f"The network has {len(groups)} input codebook{'s' if len(groups) > 1 else ''}"
+    if len(shown) < len(groups):
+        text += f", of which the first {len(shown)} are drawn"
+    if uneven:
+        ratio, group = max(uneven, key=lambda pair: pair[0])
+        text += f"; the widest step of {group.name} is {ratio:.3g} times its narrowest"
+    if padded:
+        text += f", and {listed(padded)} hold{'s' if len(padded) == 1 else ''} an exact zero for padding"
+    return text + "."
