@@ -18,7 +18,7 @@ $(STAMP): pyproject.toml constraints.txt CMakeLists.txt $(wildcard src/native/*)
 	touch $(STAMP)
 
 demo: $(STAMP)
-	OMP_NUM_THREADS= $(BIN)/rapidnn demo --out out/demo
+	$(BIN)/rapidnn demo --out out/demo
 
 test: $(STAMP)
 	$(BIN)/pytest -m 'not slow' -n 2

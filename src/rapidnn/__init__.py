@@ -12,14 +12,16 @@ if TYPE_CHECKING:
     from rapidnn.data.preprocess import Preprocess
     from rapidnn.errors import RapidnnError
     from rapidnn.execute.composed import ComposedNetwork, load
+    from rapidnn.machine.network import estimate
 
-__all__ = ["ComposedNetwork", "Preprocess", "RapidnnError", "__version__", "compose", "load"]
+__all__ = ["ComposedNetwork", "Preprocess", "RapidnnError", "__version__", "compose", "estimate", "load"]
 
 _HOME = {
     "ComposedNetwork": "rapidnn.execute.composed",
     "Preprocess": "rapidnn.data.preprocess",
     "RapidnnError": "rapidnn.errors",
     "compose": "rapidnn.composer.compose",
+    "estimate": "rapidnn.machine.network",
     "load": "rapidnn.execute.composed",
 }
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
@@ -35,7 +36,7 @@ class Terminal:
                 "version": __version__,
                 "result": result,
             }
-            sys.stdout.write(json.dumps(document, allow_nan=False) + "\n")
+            sys.stdout.write(json.dumps(document, allow_nan=False, default=_plain) + "\n")
             return
         for item in shown:
             self.out.print(item)
@@ -51,6 +52,13 @@ class Terminal:
         shown = self.err.is_terminal and not self.as_json
         with Progress(*columns, console=self.err, transient=True, disable=not shown) as bars:
             yield Stages(bars)
+
+
+def _plain(value: Any) -> Any:
+    """NumPy values as JSON has them."""
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
 class Stages:

@@ -61,7 +61,10 @@ def run(arguments: list[str] | None = None) -> None:
 def exit_code(arguments: list[str] | None = None) -> int:
     """Run a command line; every error of the user becomes one line on stderr."""
     try:
-        return app(args=arguments, standalone_mode=False) or OK
+        code = app(args=arguments, standalone_mode=False) or OK
+        if code == INTERRUPTED:
+            raise KeyboardInterrupt
+        return code
     except RapidnnError as error:
         return _complain(str(error))
     except _UsageError as error:

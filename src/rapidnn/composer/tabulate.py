@@ -164,7 +164,7 @@ class _Tabulator:
         assert step.source is not None
         group = self._code_group(step.source)
         divisors, index = np.unique(
-            pool_divisors(op, self.graph.shapes[node.inputs[0]][1:], self.graph.shapes[node.name][1:]),
+            pool_divisors(op, self.graph.shapes[node.inputs[0]][1:]),
             return_inverse=True,
         )
         return PooledSum(

@@ -13,6 +13,7 @@ from rapidnn.errors import DataError
 from rapidnn.graph import ops
 from rapidnn.graph.ir import Graph
 from rapidnn.graph.ops import Op, Pairs
+from rapidnn.graph.pooling import pool_divisors
 from rapidnn.graph.shapes import Shape, infer_shape
 
 if TYPE_CHECKING:
@@ -68,21 +69,6 @@ def run_float(graph: Graph, x: NDArray[np.float32], observe: Observer | None = N
         return np.array(values[graph.output].numpy(), dtype=np.float32)
 
 
-def average_divisors(op: ops.AvgPool, spatial: Shape) -> NDArray[np.int64]:
-    """The divisor of every output position of an average pool, shape of the output's spatial axes.
-
-    It counts the window's elements inside the input, and with ``count_include_pad`` those in the explicit
-    padding too; what only ``ceil_mode`` adds beyond that is never counted (ONNX AveragePool, as in PyTorch).
-    """
-    outer = np.ones((), np.int64)
-    counts = _output_extent(op, spatial)
-    for n, k, s, (before, after), m in zip(spatial, op.kernel, op.stride, op.padding, counts, strict=True):
-        low, high = (-before, n + after) if op.count_include_pad else (0, n)
-        start = np.arange(m) * s - before
-        outer = np.multiply.outer(outer, np.minimum(start + k, high) - np.maximum(start, low))
-    return outer
-
-
 def _apply(op: Op, inputs: list[torch.Tensor]) -> torch.Tensor:  # noqa: PLR0911 - one line per operator
     import torch
 
@@ -112,8 +98,42 @@ def _apply(op: Op, inputs: list[torch.Tensor]) -> torch.Tensor:  # noqa: PLR0911
             return _pad(x, op.pads, 0.0)
         case ops.Add():
             return inputs[0] + inputs[1]
-        case ops.Input():
-            raise AssertionError("an input has no operands")
+        case _:
+            return _apply_more(op, inputs)
+
+
+def _apply_more(op: Op, inputs: list[torch.Tensor]) -> torch.Tensor:  # noqa: PLR0911 - one line per operator
+    import torch
+    import torch.nn.functional as F
+
+    x = inputs[0]
+    match op:
+        case ops.AddConstant():
+            return x + _tensor(op.value)
+        case ops.Multiply():
+            return inputs[0] * inputs[1]
+        case ops.Concat():
+            return torch.cat(inputs, dim=op.axis + 1)
+        case ops.Take():
+            return x.index_select(op.axis + 1, torch.tensor(op.indices))
+        case ops.ZeroStuff():
+            return _zero_stuff(op, x)
+        case ops.Softmax():
+            return F.log_softmax(x, op.axis + 1) if op.log else F.softmax(x, op.axis + 1)
+        case ops.LayerNorm():
+            shape = x.shape[-op.axes :]
+            return F.layer_norm(x, shape, _tensor(op.scale), _tensor(op.shift), op.epsilon)
+        case ops.MatMul():
+            return inputs[0] @ inputs[1]
+        case _:
+            raise AssertionError(f"{ops.op_name(op)} is not executed here")
+
+
+def _zero_stuff(op: ops.ZeroStuff, x: torch.Tensor) -> torch.Tensor:
+    spatial = tuple((n - 1) * s + 1 for n, s in zip(x.shape[2:], op.stride, strict=True))
+    result = x.new_zeros((*x.shape[:2], *spatial))
+    result[(slice(None), slice(None), *(slice(None, None, s) for s in op.stride))] = x
+    return result
 
 
 def _tensor(array: NDArray[np.float32]) -> torch.Tensor:
@@ -125,8 +145,9 @@ def _tensor(array: NDArray[np.float32]) -> torch.Tensor:
         return torch.from_numpy(array)
 
 
-def _activation(op: ops.Activation, x: torch.Tensor) -> torch.Tensor:
+def _activation(op: ops.Activation, x: torch.Tensor) -> torch.Tensor:  # noqa: PLR0911 - one line per kind
     import torch
+    import torch.nn.functional as F
 
     match op.kind:
         case "relu":
@@ -137,6 +158,22 @@ def _activation(op: ops.Activation, x: torch.Tensor) -> torch.Tensor:
             return torch.sigmoid(x)
         case "tanh":
             return torch.tanh(x)
+        case "leaky_relu":
+            return F.leaky_relu(x, op.parameters[0])
+        case "elu":
+            return F.elu(x, op.parameters[0])
+        case "hard_sigmoid":
+            return torch.clamp(x * op.parameters[0] + op.parameters[1], 0.0, 1.0)
+        case "hard_swish":
+            return F.hardswish(x)
+        case "gelu":
+            return F.gelu(x)
+        case "gelu_tanh":
+            return F.gelu(x, approximate="tanh")
+        case "silu":
+            return F.silu(x)
+        case "clip":
+            return torch.clamp(x, op.parameters[0], op.parameters[1])
 
 
 def _conv(op: ops.Conv, x: torch.Tensor) -> torch.Tensor:
@@ -161,7 +198,7 @@ def _avg_pool(op: ops.AvgPool, x: torch.Tensor) -> torch.Tensor:
     import torch
     import torch.nn.functional as F
 
-    divisors = average_divisors(op, tuple(x.shape[2:]))
+    divisors = pool_divisors(op, tuple(x.shape[2:]))
     x = _pad(x, ((0, 0), *_reach(op, (1,) * len(op.kernel), tuple(x.shape[2:]))), 0.0)
     run = (F.avg_pool1d, F.avg_pool2d, F.avg_pool3d)[len(op.kernel) - 1]
     full = int(np.prod(op.kernel))

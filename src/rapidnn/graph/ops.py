@@ -16,7 +16,20 @@ Float32 = NDArray[np.float32]
 Pairs = tuple[tuple[int, int], ...]
 """(before, after) per axis."""
 
-ActivationKind = Literal["relu", "relu6", "sigmoid", "tanh"]
+ActivationKind = Literal[
+    "relu",
+    "relu6",
+    "sigmoid",
+    "tanh",
+    "leaky_relu",
+    "elu",
+    "hard_sigmoid",
+    "hard_swish",
+    "gelu",
+    "gelu_tanh",
+    "silu",
+    "clip",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,9 +77,14 @@ class BatchNorm:
 
 @dataclass(frozen=True, eq=False)
 class Activation:
-    """An element-wise function of one variable."""
+    """An element-wise function of one variable.
+
+    ``parameters``, by kind: ``leaky_relu`` and ``elu`` (alpha,), ``hard_sigmoid`` (alpha, beta) as in ONNX, ``clip`` (low,
+    high), both finite; none for the others. ``rapidnn.tables.functions`` has the formulas.
+    """
 
     kind: ActivationKind
+    parameters: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,6 +144,66 @@ class Add:
     """Element-wise sum of two values of equal shape."""
 
 
+@dataclass(frozen=True, eq=False)
+class AddConstant:
+    """``x + value``; ``value`` broadcasts against the sample and varies along more than the channel axis."""
+
+    value: Float32
+
+
+@dataclass(frozen=True, eq=False)
+class Multiply:
+    """Element-wise product of two values of equal rank; axes of extent 1 broadcast (squeeze-and-excitation)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Concat:
+    """Values joined along ``axis``; any number of inputs."""
+
+    axis: int
+
+
+@dataclass(frozen=True, eq=False)
+class Take:
+    """``x`` at ``indices`` along ``axis``, repeats allowed: nearest resizing, a gather, a split with holes."""
+
+    axis: int
+    indices: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class ZeroStuff:
+    """Zeros between neighbours: extent n becomes ``(n - 1) * stride + 1`` per spatial axis (transposed convolution)."""
+
+    stride: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Softmax:
+    """Softmax, or its logarithm, over ``axis``; runs on the host."""
+
+    axis: int
+    log: bool
+
+
+@dataclass(frozen=True, eq=False)
+class LayerNorm:
+    """Normalisation over the last ``axes`` axes, then ``* scale + shift`` (of those axes' shape); runs on the host."""
+
+    axes: int
+    scale: Float32
+    shift: Float32
+    epsilon: float
+
+
+@dataclass(frozen=True, eq=False)
+class MatMul:
+    """Matrix product of two values over their last two axes, leading axes equal; runs on the host."""
+
+
+HOST = (Softmax, LayerNorm, MatMul)
+"""Operators that stay on the host in float; the machine does the rest."""
+
 Op = (
     Input
     | Linear
@@ -139,9 +217,17 @@ Op = (
     | Slice
     | Pad
     | Add
+    | AddConstant
+    | Multiply
+    | Concat
+    | Take
+    | ZeroStuff
+    | Softmax
+    | LayerNorm
+    | MatMul
 )
 
-CODE_CARRYING = (MaxPool, Reshape, Transpose, Slice, Pad)
+CODE_CARRYING = (MaxPool, Reshape, Transpose, Slice, Pad, Concat, Take, ZeroStuff)
 """Operators that work on codes as they are: their input and output share one codebook group (SPEC section 1)."""
 
 

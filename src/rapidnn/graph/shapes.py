@@ -20,8 +20,10 @@ def infer_shape(name: str, op: Op, inputs: Sequence[Shape]) -> Shape:
     ModelError
         If the number of inputs or a shape does not fit; the message names the node.
     """
-    wanted = 0 if isinstance(op, ops.Input) else 2 if isinstance(op, ops.Add) else 1
-    if len(inputs) != wanted:
+    wanted = _arity(op)
+    if wanted is None and not inputs:
+        raise ModelError(f"node {name!r} ({ops.op_name(op)}) needs at least one input")
+    if wanted is not None and len(inputs) != wanted:
         raise ModelError(f"node {name!r} ({ops.op_name(op)}) takes {wanted} inputs, not {len(inputs)}")
     try:
         shape = _infer(op, inputs)
@@ -33,6 +35,19 @@ def infer_shape(name: str, op: Op, inputs: Sequence[Shape]) -> Shape:
     if any(extent < 1 for extent in shape):
         raise ModelError(f"node {name!r} ({ops.op_name(op)}) would produce the empty shape {shape}")
     return shape
+
+
+def _arity(op: Op) -> int | None:
+    """Number of inputs, None for any number."""
+    match op:
+        case ops.Input():
+            return 0
+        case ops.Concat():
+            return None
+        case ops.Add() | ops.Multiply() | ops.MatMul():
+            return 2
+        case _:
+            return 1
 
 
 def _infer(op: Op, inputs: Sequence[Shape]) -> Shape:  # noqa: PLR0911 - one line per operator reads best
@@ -77,6 +92,57 @@ def _infer(op: Op, inputs: Sequence[Shape]) -> Shape:  # noqa: PLR0911 - one lin
         case ops.Add():
             _expect(inputs[0] == inputs[1], "both must be equal")
             return inputs[0]
+        case _:
+            return _infer_more(op, inputs)
+
+
+def _infer_more(op: Op, inputs: Sequence[Shape]) -> Shape:  # noqa: PLR0911 - one line per operator
+    first = inputs[0]
+    match op:
+        case ops.AddConstant():
+            _expect(op.value.ndim <= len(first), "the constant has more axes")
+            aligned = (1,) * (len(first) - op.value.ndim) + op.value.shape
+            _expect(
+                _broadcasts(aligned, first), f"a constant of shape {op.value.shape} does not broadcast to it"
+            )
+            return first
+        case ops.Multiply():
+            _expect(len(first) == len(inputs[1]), "both must have the same rank")
+            pairs = list(zip(first, inputs[1], strict=True))
+            _expect(all(n == m or 1 in (n, m) for n, m in pairs), "extents must be equal or 1")
+            return tuple(max(n, m) for n, m in pairs)
+        case ops.Concat():
+            _expect(0 <= op.axis < len(first), f"it has no axis {op.axis}")
+            others = {(*shape[: op.axis], *shape[op.axis + 1 :]) for shape in inputs}
+            same = len(others) == 1 and all(len(shape) == len(first) for shape in inputs)
+            _expect(same, f"all axes but {op.axis} must be equal")
+            return (*first[: op.axis], sum(shape[op.axis] for shape in inputs), *first[op.axis + 1 :])
+        case ops.Take():
+            _expect(0 <= op.axis < len(first), f"it has no axis {op.axis}")
+            _expect(all(0 <= i < first[op.axis] for i in op.indices), "an index lies outside of it")
+            return (*first[: op.axis], len(op.indices), *first[op.axis + 1 :])
+        case ops.ZeroStuff():
+            _expect(len(first) == len(op.stride) + 1, f"{len(op.stride)} spatial axes are needed")
+            return (first[0], *((n - 1) * s + 1 for n, s in zip(first[1:], op.stride, strict=True)))
+        case ops.Softmax():
+            _expect(0 <= op.axis < len(first), f"it has no axis {op.axis}")
+            return first
+        case ops.LayerNorm():
+            _expect(1 <= op.axes <= len(first), f"it has no {op.axes} axes")
+            _expect(op.scale.shape == op.shift.shape == first[-op.axes :], f"{op.scale.shape} is needed last")
+            return first
+        case ops.MatMul():
+            left, right = inputs
+            _expect(len(left) == len(right) >= 2, "two matrices of equal rank are needed")
+            _expect(left[:-2] == right[:-2], "the leading axes must be equal")
+            _expect(left[-1] == right[-2], "the inner extents must be equal")
+            return (*left[:-1], right[-1])
+        case _:
+            raise AssertionError(f"no shape rule for {ops.op_name(op)}")
+
+
+def _broadcasts(shape: Shape, target: Shape) -> bool:
+    return all(n in (1, m) for n, m in zip(shape, target, strict=True))
 
 
 def _windows(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -72,8 +71,9 @@ class Cost:
     ``latency_ns`` is one input's way through all stages, ``throughput_per_s`` the inverse of the slowest stage.
     ``power_w`` is energy times throughput. ``area_um2`` is that of whole chips with buffers, ``used_area_um2`` of the
     blocks in use with buffers. ``gops_per_s*`` are this network's (1 MAC = 2 ops), ``peak`` the reference neuron's:
-    first at the description's K, then over a range of K. ``lifetime_s`` is the hottest cell's at full throughput,
-    ``lifetime_levelled_s`` with perfect levelling over a block's working cells; infinite where nothing is written.
+    first at the description's K, then over a range of K; empty where it does not fit. ``lifetime_s`` is the hottest
+    cell's at full throughput, ``lifetime_levelled_s`` with perfect levelling over a block's working cells; infinite
+    where nothing is written.
     """
 
     hardware: str
@@ -107,17 +107,13 @@ class Cost:
     zeros: dict[str, str]
     notes: tuple[str, ...]
 
-    def to_dict(self) -> dict[str, Any]:
-        """All fields as plain Python values; an infinite lifetime is None."""
+    def to_json(self) -> dict[str, Any]:
+        """All fields as plain JSON values; an infinite lifetime is None."""
         found = asdict(self)
         for key in ("lifetime_s", "lifetime_levelled_s"):
             if found[key] == float("inf"):
                 found[key] = None
         return found
-
-    def to_json(self) -> str:
-        """:meth:`to_dict` as strict JSON."""
-        return json.dumps(self.to_dict(), allow_nan=False)
 
     def to_frame(self) -> pd.DataFrame:
         """One row per layer: its scalars, then ``cycles.*`` by phase and ``energy_pj.*`` by component."""

@@ -14,7 +14,7 @@ from rapidnn.machine.layers import Layer, plan_layers
 from rapidnn.machine.ledger import ZEROS, Ledger
 from rapidnn.machine.macro import NeuronCost, NeuronModel, Profile
 from rapidnn.machine.notes import hardware_notes
-from rapidnn.machine.peak import peak_curve, peak_point
+from rapidnn.machine.peak import peak_points
 from rapidnn.machine.placement import StageTime, place
 from rapidnn.machine.readout import pool_search
 from rapidnn.machine.records import Hardware
@@ -74,18 +74,14 @@ class _Estimate:
         ledgers = [self._ledger(i) for i in range(len(self.layers))]
         buffers = self._buffers_um2()
         by_layer = tuple(self._layer(i, ledgers[i], buffers[i]) for i in range(len(self.layers)))
-        total = sum(ledgers, Ledger())
         slowest = max(by_layer, key=lambda layer: layer.stage_ns)
         handover = self.hardware.chip.handover_cycles.value * self.hardware.rna.cycle_ns.value
         period = slowest.stage_ns + handover
         latency = sum(layer.stage_ns + handover for layer in by_layer)
         energy, macs = sum(layer.energy_pj for layer in by_layer), sum(layer.macs for layer in by_layer)
         areas = self._areas_um2(buffers)
-        area, idle = sum(areas.values()), areas["idle_blocks"] + areas["link"]
-        hottest = max(layer.writes_hottest for layer in by_layer)
-        levelled = max(layer.writes_mean for layer in by_layer)
-        peak = (peak_point(self.hardware, self.hardware.reference.inputs.value), *peak_curve(self.hardware))
-        block = sum(self.floor.block_parts_um2.values())
+        area = sum(areas.values())
+        peak = peak_points(self.hardware)
         return Cost(
             hardware=self.hardware.name,
             latency_ns=latency,
@@ -100,23 +96,21 @@ class _Estimate:
             gops_per_s_mm2=2 * macs / period / (area / 1e6),
             gops_per_s_w=2000 * macs / energy,
             area_um2=area,
-            used_area_um2=area - idle,
-            block_area_um2=block,
+            used_area_um2=area - areas["idle_blocks"] - areas["link"],
+            block_area_um2=sum(self.floor.block_parts_um2.values()),
             chips=self.floor.chips,
-            blocks_total=self.floor.chips * self.hardware.chip.blocks,
+            blocks_total=self._blocks_total(),
             blocks_used=self.floor.blocks_used,
-            utilisation=self._work_cycles()
-            * self.hardware.rna.cycle_ns.value
-            / (self._blocks_total() * period),
+            utilisation=self._work_ns() / (self._blocks_total() * period),
             kib_per_neuron=self._kib_per_neuron(),
-            lifetime_s=self._lifetime_s(hottest, period),
-            lifetime_levelled_s=self._lifetime_s(levelled, period),
-            by_component=total.energies_pj(),
-            bits_by_component=total.bits(),
+            lifetime_s=self._lifetime_s(max(layer.writes_hottest for layer in by_layer), period),
+            lifetime_levelled_s=self._lifetime_s(max(layer.writes_mean for layer in by_layer), period),
+            by_component=sum(ledgers, Ledger()).energies_pj(),
+            bits_by_component=sum(ledgers, Ledger()).bits(),
             area_by_component_um2=areas,
             by_layer=by_layer,
             peak=peak,
-            comparison=self._comparison(peak[0], block, area),
+            comparison=self._comparison(peak, area),
             zeros=dict(ZEROS),
             notes=(*hardware_notes(self.hardware), *self._notes()),
         )
@@ -212,8 +206,10 @@ class _Estimate:
         )
         return areas
 
-    def _work_cycles(self) -> float:
-        return sum(stage.neuron_cycles() * stage.cost.layer.neurons for stage in self.floor.stages)
+    def _work_ns(self) -> float:
+        """Block time the network's neurons need, whichever blocks they run in."""
+        cycles = sum(stage.neuron_cycles() * stage.cost.layer.neurons for stage in self.floor.stages)
+        return cycles * self.hardware.rna.cycle_ns.value
 
     def _kib_per_neuron(self) -> float:
         """Tables and codes in the blocks, per channel: a block's stored neuron."""
@@ -221,21 +217,22 @@ class _Estimate:
         bits = sum(stage.placement.stored_bits for stage in counted)
         return bits / 8 / 1024 / max(1, sum(stage.cost.layer.channels for stage in counted))
 
-    def _comparison(self, peak: PeakPoint, block_um2: float, area_um2: float) -> tuple[Comparison, ...]:
+    def _comparison(self, peak: tuple[PeakPoint, ...], area_um2: float) -> tuple[Comparison, ...]:
         """Achieved figures beside the claimed and recalled ones of the description."""
         parts = self.floor.block_parts_um2
         achieved = {
-            "peak_gops_per_s_mm2": peak.gops_per_s_mm2,
-            "peak_gops_per_s_w": peak.gops_per_s_w,
             "crossbar_um2": parts["crossbar_array"] + parts["crossbar_periphery"],
             "counters_um2": parts["counters"],
             "activation_am_um2": parts["activation_am"],
             "encoding_am_um2": parts["encoding_am"],
-            "block_um2": block_um2,
+            "block_um2": sum(parts.values()),
             "chip_mm2": area_um2 / 1e6 / self.floor.chips,
-            "chip_w": peak.gops_per_s / peak.gops_per_s_w,
             "kib_per_neuron": self._kib_per_neuron(),
         }
+        for point in peak[:1]:
+            achieved["peak_gops_per_s_mm2"] = point.gops_per_s_mm2
+            achieved["peak_gops_per_s_w"] = point.gops_per_s_w
+            achieved["chip_w"] = point.gops_per_s / point.gops_per_s_w
         rows = []
         for name, stated in {**self.hardware.claims, **self.hardware.recalled}.items():
             if name in achieved:
@@ -248,16 +245,22 @@ class _Estimate:
 
     def _notes(self) -> list[str]:
         notes = []
+        pairs = zip(self.layers, self.floor.stages, strict=True)
+        again = {y.name: NeuronModel(y, s.cost.profile, self.hardware).passes for y, s in pairs if y.taps}
+        short = {name: passes for name, passes in again.items() if passes > 1}
+        if short:
+            most = max(short, key=lambda name: short[name])
+            notes.append(
+                f"too few counters: codes are delivered again in {len(short)} layers, "
+                f"{short[most]} times in {most!r}; raise counters.resident"
+            )
         for layer, stage in zip(self.layers, self.floor.stages, strict=True):
-            if stage.placement.reload_bits:
-                bits = stage.placement.reload_bits
+            if bits := stage.placement.reload_bits:
                 notes.append(
                     f"layer {layer.name!r}: {bits} bits of its tables do not fit and are reloaded for every neuron"
                 )
-            if layer.taps and (passes := NeuronModel(layer, stage.cost.profile, self.hardware).passes) > 1:
-                notes.append(
-                    f"layer {layer.name!r}: its codes are delivered {passes} times, there are too few counters"
-                )
+        if not peak_points(self.hardware, ()):
+            notes.append("no peak is stated: the reference neuron does not fit this machine")
         if self.floor.chips > 1:
             notes.append(f"the network needs {self.floor.chips} chips; their links are charged")
         return notes

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from rapidnn.graph import ops
 from rapidnn.machine.digits import most_digits
 from rapidnn.machine.geometry import taps_inside
+from rapidnn.machine.sampling import code_sources
 from rapidnn.tables.activation import G_BITS
 from rapidnn.tables.program import (
     Activate,
@@ -222,7 +223,7 @@ def _summing_layer(program: Program, step: Summing, home: dict[str, str]) -> Lay
         residual_sizes=tuple(program.group_of[term.source].size for term in terms),
         readouts=_readouts(program, step, followers),
         pools=_pools(program, followers),
-        sources=tuple(term.source for term in terms) + (() if isinstance(step, CodeSum) else (step.source,)),
+        sources=code_sources(step),
         counted=True,
     )
 

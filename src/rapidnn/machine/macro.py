@@ -109,7 +109,7 @@ class NeuronModel:
         self.profile = profile
         self.hw = hardware
         self.word_bits = layer.word_bits
-        self.lanes = hardware.lanes(layer.word_bits)
+        self.lanes = hardware.lanes(layer.word_bits) if layer.counted else 1
         self.read_pj = hardware.crossbar.read_pj_32b.value / 32
         self.write_pj = hardware.crossbar.write_pj_32b.value / 32
 

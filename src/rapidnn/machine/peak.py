@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from rapidnn.errors import HardwareError
 from rapidnn.machine.area import block_area_um2, buffer_area_um2
 from rapidnn.machine.cost import PeakPoint
 from rapidnn.machine.digits import digit_counts
@@ -16,6 +17,9 @@ from rapidnn.machine.macro import NeuronModel, Profile
 from rapidnn.machine.placement import StageTime, place
 from rapidnn.machine.records import Hardware
 from rapidnn.tables.program import word_width
+
+CURVE = (64, 256, 1024, 4096, 16384)
+"""K of the peak's curve."""
 
 
 def reference_layer(hardware: Hardware, inputs: int) -> Layer:
@@ -86,11 +90,16 @@ def peak_point(hardware: Hardware, inputs: int) -> PeakPoint:
 
     Each tile is one broadcast domain with double buffers for its codes and results; area is that of blocks and those
     buffers.
+
+    Raises
+    ------
+    HardwareError
+        If the reference neuron does not fit the hardware.
     """
     layer = reference_layer(hardware, inputs)
+    placement = place(layer, hardware)
     profile = uniform_profile(inputs, layer.weights, layer.inputs)
     neuron = NeuronModel(layer, profile, hardware).cost()
-    placement = place(layer, hardware)
     cycles = StageTime(neuron, placement, hardware).neuron_cycles()
     block_mm2 = sum(block_area_um2(hardware, [layer]).values()) / 1e6
     pitch = math.sqrt(block_mm2)
@@ -109,9 +118,16 @@ def peak_point(hardware: Hardware, inputs: int) -> PeakPoint:
     return PeakPoint(inputs, cycles, pj / inputs, gops, gops / area, 2 * inputs / pj * 1000)
 
 
-def peak_curve(
-    hardware: Hardware, inputs: Iterable[int] = (64, 256, 1024, 4096, 16384)
-) -> tuple[PeakPoint, ...]:
-    """:func:`peak_point` over a range of K that the hardware's counters can count."""
-    limit = 2**hardware.counters.width_bits.value
-    return tuple(peak_point(hardware, k) for k in inputs if k < limit)
+def peak_points(hardware: Hardware, inputs: Iterable[int] = CURVE) -> tuple[PeakPoint, ...]:
+    """The description's reference neuron first, then :func:`peak_point` over a range of K.
+
+    Values of K that the hardware cannot run are left out; where that is the reference neuron itself, all are.
+    """
+    found = []
+    for k in (hardware.reference.inputs.value, *inputs):
+        try:
+            found.append(peak_point(hardware, k))
+        except HardwareError:
+            if not found:
+                return ()
+    return tuple(found)

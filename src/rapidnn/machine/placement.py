@@ -70,7 +70,7 @@ def place(layer: Layer, hardware: Hardware) -> Placement:
 
 def _check(layer: Layer, hardware: Hardware) -> None:
     rna, counters, am = hardware.rna, hardware.counters, hardware.am
-    if hardware.lanes(layer.word_bits) < 1:
+    if layer.counted and hardware.lanes(layer.word_bits) < 1:
         raise HardwareError(
             f"layer {layer.name!r} adds words of {layer.word_bits} bits, the crossbar has {rna.columns.value} columns; "
             f"raise rna.columns"

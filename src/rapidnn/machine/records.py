@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Generic, Literal, TypeVar
+from collections.abc import Iterator
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -246,3 +247,18 @@ class Hardware(Strict):
     def lanes(self, word_bits: int) -> int:
         """Words of ``word_bits`` that stand side by side in the crossbar: ``floor(columns / N)``, SPEC section 3."""
         return min(self.rna.columns.value // word_bits, self.rna.max_lanes.value)
+
+    def constants(self) -> dict[str, Constant[Any] | Choice[Any]]:
+        """Every constant and choice by its dotted name, as ``--set`` takes it, in the order of the description."""
+        return dict(_records("", self))
+
+
+def _records(prefix: str, found: object) -> Iterator[tuple[str, Constant[Any] | Choice[Any]]]:
+    if isinstance(found, Constant | Choice):
+        yield prefix, found
+        return
+    items: dict[str, object] = found if isinstance(found, dict) else {}
+    if isinstance(found, BaseModel):
+        items = {name: getattr(found, name) for name in type(found).model_fields}
+    for name, value in items.items():
+        yield from _records(f"{prefix}.{name}".lstrip("."), value)

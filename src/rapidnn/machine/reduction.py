@@ -47,7 +47,7 @@ def reduction_schedule(addends: Int64, lanes: int) -> Schedule:
 
 def _first_placement(total: Int64, lane: Int64, lanes: int) -> Int64:
     """Addends per lane ``(V, lanes)``: groups of three dealt round, and what is left over in one lane more."""
-    groups = (total // 3)[:, np.newaxis]
+    groups: Int64 = (total // 3)[:, np.newaxis]
     held = 3 * (groups // lanes + (lane < groups % lanes))
     held[np.arange(len(total)), (total // 3 % lanes) % len(lane)] += total % 3
     return np.asarray(held, np.int64)
@@ -59,14 +59,14 @@ def _stage(held: Int64, groups: Int64, most: Int64) -> Int64:
     formed = np.minimum(held // 3, cap)
     spare = held - 3 * formed
     missing = groups - formed.sum(axis=1)
-    moves = np.zeros_like(missing)
+    moves: Int64 = np.zeros_like(missing)
     while (missing > 0).any():
         hosts = _hosts(spare, formed < cap, missing)
         wanted = np.where(hosts, 3 - spare, 0)
         need = wanted.sum(axis=1)
         formed += hosts
         spare = np.where(hosts, 0, spare)
-        spare -= _donations(spare, need)
+        spare = spare - _donations(spare, need)
         moves += need
         missing = missing - hosts.sum(axis=1)
     held[:] = 2 * formed + spare

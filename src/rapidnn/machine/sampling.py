@@ -45,15 +45,17 @@ class NeuronSample:
 
 def source_edges(program: Program) -> list[tuple[Summing, tuple[str, ...]]]:
     """The accumulation steps in order, each with the code edges it reads (each once)."""
-    found: list[tuple[Summing, tuple[str, ...]]] = []
-    for step in program.steps:
-        if isinstance(step, CodeSum):
-            found.append((step, tuple(dict.fromkeys(term.source for term in step.terms))))
-        elif isinstance(step, WeightedSum):
-            found.append((step, tuple(dict.fromkeys([step.source, *(r.source for r in step.residuals)]))))
-        elif isinstance(step, PooledSum):
-            found.append((step, (step.source,)))
-    return found
+    steps = (step for step in program.steps if isinstance(step, WeightedSum | PooledSum | CodeSum))
+    return [(step, code_sources(step)) for step in steps]
+
+
+def code_sources(step: Summing) -> tuple[str, ...]:
+    """The code edges an accumulation reads, each once."""
+    terms = (
+        step.terms if isinstance(step, CodeSum) else step.residuals if isinstance(step, WeightedSum) else ()
+    )
+    own = () if isinstance(step, CodeSum) else (step.source,)
+    return tuple(dict.fromkeys([*own, *(term.source for term in terms)]))
 
 
 def sample_pairs(

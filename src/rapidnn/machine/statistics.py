@@ -72,8 +72,8 @@ class ProgramStatistics:
 
     steps: Mapping[str, StepStatistics]
 
-    def to_dict(self) -> dict[str, Any]:
-        """A JSON-able form; :meth:`from_dict` reads it back."""
+    def to_json(self) -> dict[str, Any]:
+        """A JSON-able form; :meth:`from_json` reads it back."""
         rows = [{**vars(s), "addends": [list(pair) for pair in s.addends]} for s in self.steps.values()]
         return {
             "format": FORMAT,
@@ -81,8 +81,8 @@ class ProgramStatistics:
         }
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> ProgramStatistics:
-        """Read :meth:`to_dict`'s form.
+    def from_json(cls, data: Mapping[str, Any]) -> ProgramStatistics:
+        """Read :meth:`to_json`'s form.
 
         Raises
         ------

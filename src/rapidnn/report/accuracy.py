@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 from rapidnn.execute.evaluate import Evaluation
-from rapidnn.report.charts import Chart, bars
+from rapidnn.report.charts import Chart, Figure, axis, marker, named_axis
 from rapidnn.report.data import Cell, Column, DataTable, percent, real
 
 MAX_CLASSES = 100
@@ -26,7 +28,21 @@ def evaluation_data(evaluation: Evaluation) -> DataTable:
         rows.append(("same answer as float", percent(evaluation.agreement)))
     if evaluation.sqnr_db is not None:
         rows.append(("output SQNR", f"{real(evaluation.sqnr_db)} dB"))
-    return DataTable((Column("figure", "figure", style="text"), Column("value", "value", style="text")), tuple(rows))
+    return DataTable(
+        (Column("figure", "figure", style="text"), Column("value", "value", style="text")), tuple(rows)
+    )
+
+
+def stored_validation(info: Mapping[str, Any]) -> Evaluation | None:
+    """The evaluation on validation data that an artifact's ``info`` holds; None if there is none of a known form."""
+    record = info.get("validation")
+    if not isinstance(record, Mapping):
+        return None
+    try:
+        fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in record.items()}
+        return Evaluation(**fields)
+    except TypeError:
+        return None
 
 
 def accuracy_text(evaluation: Evaluation) -> str:
@@ -61,15 +77,13 @@ def loss_reading(evaluation: Evaluation) -> str:
             f"The composed network answers {accuracy_text(evaluation)} of {evaluation.samples:,} samples rightly; "
             "the loss against its float original is not known, since the float network was not evaluated."
         )
-    if evaluation.loss == 0 and error == 0:
-        verdict = "no answer changed"
-    elif abs(evaluation.loss) <= 2 * error:
+    if error == 0 and evaluation.agreement == 1:
+        return f"On all {evaluation.samples:,} samples the tables give the float network's answer: no accuracy is lost."
+    if abs(evaluation.loss) <= 2 * error:
         verdict = "within two standard errors of zero, so these samples cannot tell it from no loss"
     else:
         verdict = "more than two standard errors from zero"
-    return (
-        f"Tables cost {_loss_text(evaluation)} of top-1 accuracy on {evaluation.samples:,} samples: {verdict}."
-    )
+    return f"Tables cost {_loss_text(evaluation)} of top-1 accuracy on {evaluation.samples:,} samples: {verdict}."
 
 
 def wilson_interval(accuracy: float, samples: int) -> tuple[float, float]:
@@ -90,7 +104,9 @@ def class_chart(evaluation: Evaluation) -> Chart:
         )
         if accuracy is not None
     ]
-    shown = sorted(known, key=lambda row: (row[2], row[0]))[:MAX_CLASSES] if len(known) > MAX_CLASSES else known
+    shown = (
+        sorted(known, key=lambda row: (row[2], row[0]))[:MAX_CLASSES] if len(known) > MAX_CLASSES else known
+    )
     percents = [(i, n, *(100 * share for share in shares)) for i, n, *shares in shown]
     table = DataTable(
         (
@@ -102,17 +118,42 @@ def class_chart(evaluation: Evaluation) -> Chart:
         ),
         tuple(percents),
     )
-    figure = bars(table, "class", "accuracy", range=[0, 102])
-    figure["data"][0]["error_x"] = {
-        "type": "data",
-        "symmetric": False,
-        "array": [high - accuracy for _, _, accuracy, _, high in percents],
-        "arrayminus": [accuracy - low for _, _, accuracy, low, _ in percents],
-        "color": "#8C8C8C",
-        "thickness": 1.5,
+    return Chart(
+        "classes",
+        "Accuracy by class",
+        _class_reading(evaluation, len(known)),
+        _class_figure(table, percents),
+        table,
+    )
+
+
+def _class_figure(table: DataTable, rows: list[tuple[Any, ...]]) -> Figure:
+    """A dot and its interval for each class, on an axis that starts below the lowest interval."""
+    accuracy = [row[2] for row in rows]
+    trace = {
+        "type": "scatter",
+        "mode": "markers",
+        "x": accuracy,
+        "y": list(range(len(rows))),
+        "marker": {**marker(0), "size": 9},
+        "error_x": {
+            "type": "data",
+            "symmetric": False,
+            "array": [high - value for value, (*_, high) in zip(accuracy, rows, strict=True)],
+            "arrayminus": [value - row[3] for value, row in zip(accuracy, rows, strict=True)],
+            "color": "#8C8C8C",
+            "thickness": 2,
+        },
+        "hovertemplate": "%{x:.2f} %<extra></extra>",
     }
-    figure["layout"]["yaxis"]["title"] = {"text": "class"}
-    return Chart("classes", "Accuracy by class", _class_reading(evaluation, len(known)), figure, table)
+    low = min(row[3] for row in rows)
+    layout = {
+        "xaxis": axis("accuracy and its 95 % interval (%)", range=[max(-1.0, low - 3), 101]),
+        "yaxis": named_axis(table.column("class"), range=[len(rows) - 0.4, -0.6], title={"text": "class"}),
+        "height": 130 + 20 * len(rows),
+        "showlegend": False,
+    }
+    return {"data": [trace], "layout": layout}
 
 
 def _class_reading(evaluation: Evaluation, known: int) -> str:

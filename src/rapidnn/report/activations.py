@@ -5,7 +5,6 @@ from __future__ import annotations
 from rapidnn.report.charts import Chart, axis, marker
 from rapidnn.report.curves import ActivationFacts, activation_facts
 from rapidnn.report.data import Column, DataTable, real
-from rapidnn.tables.activation import G_BITS
 from rapidnn.tables.program import Program
 
 MAX_CHARTS = 12
@@ -36,7 +35,7 @@ def _chart(index: int, facts: ActivationFacts, total: int) -> Chart:
     traces = [
         _line(x, table, "exact", facts.kind, 1, dash="dot"),
         _line(x, table, "table", f"table of {facts.rows} rows", 0, shape="hvh"),
-        {**_line(x, table, "error", "table − function", 3), "yaxis": "y2"},
+        {**_line(x, table, "error", "table - function", 3), "yaxis": "y2"},
     ]
     layout = {
         "xaxis": axis("input of the activation", anchor="y2"),
@@ -63,10 +62,10 @@ def _line(x: list, table: DataTable, key: str, name: str, colour: int, **line: s
 
 
 def _reading(facts: ActivationFacts, total: int) -> str:
-    step = 2.0 ** -(G_BITS - 1)
+    error = f"{real(facts.largest_error)} (at {real(facts.largest_at)})"
     text = (
-        f"{facts.rows} rows stand for {facts.kind} to within {real(facts.largest_error)} (at {real(facts.largest_at)}), "
-        f"{real(facts.rms_error)} in the root mean square; a stored result is exact to {real(step / 2)}"
+        f"{facts.rows} rows stand for {facts.kind} to within {error}, "
+        f"{real(facts.rms_error)} in the root mean square over the drawn inputs"
     )
     if facts.sets > 1:
         text += f". The layer has {facts.sets} tables, the first is drawn"

@@ -29,7 +29,7 @@ Figure = dict[str, Any]
 
 @dataclass(frozen=True)
 class Chart:
-    """One figure of the report: a heading, a sentence read from the data, the figure, and the table it is drawn from."""
+    """One figure of the report: a heading, a sentence read from the data, the figure, and the table behind it."""
 
     id: str
     title: str
@@ -66,7 +66,7 @@ def marker(index: int) -> Figure:
     return look
 
 
-def bars(table: DataTable, names: str, value: str, **axis_options: Any) -> Figure:
+def bars(table: DataTable, names: str, value: str) -> Figure:
     """Horizontal bars, one a row of the table, the first on top."""
     rows = len(table.rows)
     trace = {
@@ -79,7 +79,7 @@ def bars(table: DataTable, names: str, value: str, **axis_options: Any) -> Figur
         "hovertemplate": "%{hovertext}: %{x:.4g}<extra></extra>",
     }
     layout = {
-        "xaxis": axis(table.title(value), **axis_options),
+        "xaxis": axis(table.title(value)),
         "yaxis": named_axis(table.column(names), range=[rows - 0.4, -0.6]),
         "height": 110 + _ROW_PX * rows,
         "showlegend": False,
@@ -133,7 +133,9 @@ def columns(table: DataTable, x: str, y: str, width: float) -> Figure:
     return {"data": [trace], "layout": layout}
 
 
-def heat(values: Sequence[Sequence[float]], rows: Sequence[str], cols: Sequence[str], titles: tuple[str, str, str]) -> Figure:
+def heat(
+    values: Sequence[Sequence[float]], rows: Sequence[str], cols: Sequence[str], titles: tuple[str, str, str]
+) -> Figure:
     """A heat map of signed values about zero; ``titles`` name the columns' axis, the rows' axis and the colour."""
     trace = {
         "type": "heatmap",
@@ -155,4 +157,9 @@ def heat(values: Sequence[Sequence[float]], rows: Sequence[str], cols: Sequence[
 def _some_ticks(names: Sequence[str], limit: int = 8) -> Figure:
     step = -(-len(names) // limit)
     places = list(range(0, len(names), step))
-    return {"tickmode": "array", "tickvals": places, "ticktext": [names[i] for i in places], "showgrid": False}
+    return {
+        "tickmode": "array",
+        "tickvals": places,
+        "ticktext": [names[i] for i in places],
+        "showgrid": False,
+    }

@@ -48,7 +48,9 @@ def activation_facts(program: Program, points: int) -> tuple[ActivationFacts, ..
 
 def _facts(program: Program, step: Encode | Activate, points: int) -> ActivationFacts:
     act = step.activation
-    assert act.z is not None and act.g is not None and act.g_scale is not None
+    assert act.z is not None
+    assert act.g is not None
+    assert act.g_scale is not None
     scale = float(program.acc_scales(step.source)[0])
     rows, results = act.z[0], act.g * act.g_scale
     low, high = float(rows[0]) * scale, float(rows[-1]) * scale

@@ -12,17 +12,25 @@ from typing import Literal
 Cell = str | int | float | None
 Style = Literal["text", "number", "share"]
 
-ABSENT = "–"
+ABSENT = "\u2013"
+"""An en dash, for a value that does not apply or is not known."""
+
+TIMES = "\u00d7"
+"""A multiplication sign, between extents."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column: a key for charts, a heading and unit for readers. A ``share`` (0 to 1) is shown as a percentage."""
+    """One column: a key for charts, a heading and unit for readers, perhaps a brief form for narrow terminals.
+
+    A ``share`` (0 to 1) is shown as a percentage.
+    """
 
     key: str
     heading: str
     unit: str = ""
     style: Style = "number"
+    brief: str = ""
 
     @property
     def title(self) -> str:
@@ -90,12 +98,21 @@ def real(value: float) -> str:
         return "0"
     if not 1e-3 <= abs(value) < 1e7:
         return f"{value:.3e}"
-    if abs(value) >= 1e4:
+    if abs(value) >= 1e3:
         return f"{value:,.0f}"
     return f"{value:.4g}"
 
 
-_PREFIXES = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"))
+_PREFIXES = (
+    (1e15, "P"),
+    (1e12, "T"),
+    (1e9, "G"),
+    (1e6, "M"),
+    (1e3, "k"),
+    (1.0, ""),
+    (1e-3, "m"),
+    (1e-6, "µ"),
+)
 _SMALL = ((1e-9, "n"), (1e-12, "p"), (1e-15, "f"))
 
 
@@ -117,9 +134,14 @@ def duration(seconds: float) -> str:
     return quantity(seconds, "s")
 
 
-def percent(share: float) -> str:
+def share(part: float, whole: float) -> float:
+    """The part's share of the whole, 0 of nothing."""
+    return part / whole if whole else 0.0
+
+
+def percent(fraction: float) -> str:
     """A share (0 to 1) as a percentage with two decimals."""
-    return f"{100 * share:.2f} %"
+    return f"{100 * fraction:.2f} %"
 
 
 def listed(names: Sequence[str], limit: int = 4) -> str:

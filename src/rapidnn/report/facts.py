@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from rapidnn.graph import ops
 from rapidnn.machine.layers import Layer, plan_layers
+from rapidnn.report.data import TIMES
 from rapidnn.tables.activation import G_BITS
 from rapidnn.tables.program import (
     Activate,
@@ -35,7 +36,7 @@ class LayerFacts:
     ``shape`` is that of the accumulation's result, without the batch. ``taps`` is K, inputs of one neuron with padding;
     ``weights`` w and ``inputs`` u are codebook sizes, ``codebooks`` how many weight codebooks there are;
     ``word_bits`` is N. ``macs`` counts one sample, padded taps included as is usual. ``memory_bits`` is what one neuron
-    looks up: its weight codes, product table, residual rows, activation and encoding rows. None: does not apply.
+    looks up: its weight codes, bias, product table, residual rows, activation and encoding rows. None: does not apply.
     """
 
     name: str
@@ -88,13 +89,13 @@ class ProductFacts:
     codebooks: int
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class GroupFacts:
     """An input codebook: real ``values`` ascending, and the edges whose codes index it."""
 
     name: str
     bits: int
-    values: Floats
+    values: tuple[float, ...]
     pad_code: int | None
     edges: tuple[str, ...]
 
@@ -103,7 +104,7 @@ MAX_BARS = 64
 """Bars of a weight histogram at most."""
 
 
-def layer_facts(program: Program) -> tuple[LayerFacts, ...]:
+def layers(program: Program) -> tuple[LayerFacts, ...]:
     """The layers in order, the input's encoding first."""
     return tuple(_layer(program, layer) for layer in plan_layers(program))
 
@@ -135,7 +136,7 @@ def _layer(program: Program, layer: Layer) -> LayerFacts:
 
 
 def _memory_bits(layer: Layer) -> int:
-    own = layer.taps * layer.weight_bits + sum(layer.residual_sizes) * layer.word_bits
+    own = layer.taps * layer.weight_bits + (layer.has_bias + sum(layer.residual_sizes)) * layer.word_bits
     products = layer.weights * layer.inputs * layer.product_bits if layer.table_sets else 0
     rows = sum(
         readout.activation_rows * (layer.word_bits + G_BITS) + readout.encoding_rows * readout.key_bits
@@ -152,7 +153,9 @@ def _kind(step: Step) -> str:
             return "linear"
         case WeightedSum():
             assert step.window is not None
-            return f"conv {_times(step.window.kernel)}" + (f", {step.groups} groups" if step.groups > 1 else "")
+            return f"conv {_times(step.window.kernel)}" + (
+                f", {step.groups} groups" if step.groups > 1 else ""
+            )
         case PooledSum():
             return f"average pool {_times(step.window.kernel)}"
         case _:
@@ -183,7 +186,7 @@ def _joins(step: Step) -> tuple[str, ...]:
 
 
 def _times(extents: tuple[int, ...]) -> str:
-    return "×".join(map(str, extents))
+    return TIMES.join(map(str, extents))
 
 
 def weighted_layers(program: Program) -> list[WeightedSum]:
@@ -225,14 +228,14 @@ def product_facts(program: Program, step: WeightedSum) -> ProductFacts:
         step.name,
         step.products[0].astype(np.int64),
         step.values[0] * float(step.scales[0]),
-        group.values * group.scale,
+        (group.values * group.scale).astype(np.float64),
         float(step.acc_scales[0]),
         step.product_bits,
         len(step.values),
     )
 
 
-def group_facts(program: Program) -> tuple[GroupFacts, ...]:
+def groups(program: Program) -> tuple[GroupFacts, ...]:
     """The input codebooks in the order the network first uses them."""
     edges: dict[str, list[str]] = {}
     for edge, group in program.group_of.items():
@@ -241,12 +244,14 @@ def group_facts(program: Program) -> tuple[GroupFacts, ...]:
 
 
 def _group(group: CodeGroup, edges: tuple[str, ...]) -> GroupFacts:
-    return GroupFacts(group.name, group.bits, group.values * group.scale, group.pad_code, edges)
+    return GroupFacts(
+        group.name, group.bits, tuple((group.values * group.scale).tolist()), group.pad_code, edges
+    )
 
 
 def largest_layers(program: Program, limit: int) -> list[WeightedSum]:
     """At most ``limit`` weighted layers, those with the most multiply-accumulates, in the network's order."""
-    layers = weighted_layers(program)
-    work = [math.prod(program.shapes[step.name]) * step.taps for step in layers]
-    chosen = sorted(range(len(layers)), key=lambda i: (-work[i], i))[:limit]
-    return [layers[i] for i in sorted(chosen)]
+    steps = weighted_layers(program)
+    work = [math.prod(program.shapes[step.name]) * step.taps for step in steps]
+    chosen = sorted(range(len(steps)), key=lambda i: (-work[i], i))[:limit]
+    return [steps[i] for i in sorted(chosen)]

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from rapidnn.report.charts import Chart, axis, columns, heat, label, marker, named_axis
-from rapidnn.report.data import Cell, Column, DataTable, listed, percent, real
+from rapidnn.report.data import TIMES, Cell, Column, DataTable, listed, percent, real
 from rapidnn.report.facts import (
     GroupFacts,
     LayerFacts,
     ProductFacts,
     WeightUse,
-    group_facts,
+    groups,
     largest_layers,
     product_facts,
     weight_use,
@@ -32,15 +32,15 @@ LAYER_COLUMNS = (
     Column("channels", "channels"),
     Column("weights", "w"),
     Column("inputs", "u"),
-    Column("codebooks", "weight codebooks"),
-    Column("operand_bits", "operand bits"),
+    Column("codebooks", "weight codebooks", brief="cbs"),
+    Column("operand_bits", "operand bits", brief="op"),
     Column("product_bits", "product bits"),
-    Column("shift", "shift"),
+    Column("shift", "shift", brief="sh"),
     Column("bound", "bound"),
-    Column("word_bits", "N", "bits"),
+    Column("word_bits", "N", "bits", brief="N"),
     Column("macs", "MACs"),
     Column("parameters", "parameters"),
-    Column("memory_bytes", "memory per neuron", "B"),
+    Column("memory_bytes", "memory per neuron", "B", brief="B/neur"),
     Column("joins", "joined by", style="text"),
     Column("then", "then", style="text"),
 )
@@ -55,7 +55,7 @@ def _layer_row(layer: LayerFacts) -> tuple[Cell, ...]:
     return (
         layer.name,
         layer.kind,
-        " × ".join(map(str, layer.shape)),
+        TIMES.join(map(str, layer.shape)),
         layer.taps,
         layer.channels,
         layer.weights,
@@ -83,8 +83,8 @@ def layers_reading(layers: tuple[LayerFacts, ...]) -> str:
         return f"The network has {len(layers)} layers and none of them has weights."
     busiest = max(weighted, key=lambda layer: layer.macs)
     return (
-        f"{len(weighted)} weighted layers hold {parameters:,} parameters and do {macs:,} multiply-accumulates a sample; "
-        f"{busiest.name} does {percent(busiest.macs / macs)} of them."
+        f"{len(weighted)} weighted layers hold {parameters:,} parameters and do {macs:,} multiply-accumulates "
+        f"a sample; {busiest.name} does {percent(busiest.macs / macs)} of them."
     )
 
 
@@ -116,7 +116,11 @@ def _weight_chart(index: int, use: WeightUse) -> Chart:
     gap = float(np.diff(use.values).min()) if len(use.values) > 1 else 1.0
     width = 0.9 * max(gap, reach / 150)
     return Chart(
-        f"weights-{index}", use.layer, _weight_reading(use, total), columns(table, "value", "count", width), table
+        f"weights-{index}",
+        use.layer,
+        _weight_reading(use, total),
+        columns(table, "value", "count", width),
+        table,
     )
 
 
@@ -125,7 +129,9 @@ def _weight_reading(use: WeightUse, total: int) -> str:
     most = f"{percent(int(use.counts[top]) / total)} of {total:,} weights"
     codes = "code" if use.codes == 1 else "codes"
     used = f"{use.codes - use.unused} of {use.codes} {codes} are in use"
-    where = "the fullest of the equal bins drawn is the one around" if use.binned else "the most used value is"
+    where = (
+        "the fullest of the equal bins drawn is the one around" if use.binned else "the most used value is"
+    )
     return (
         f"{used}; {where} {real(float(use.values[top]))} ({most}), "
         f"and a weight carries {use.entropy_bits:.2f} bits of information."
@@ -146,11 +152,16 @@ def _product_chart(index: int, facts: ProductFacts) -> Chart:
     weights = [real(float(facts.weights[i])) for i in rows]
     inputs = [real(float(facts.inputs[j])) for j in cols]
     table = DataTable(
-        (Column("weight", "weight \\ input", style="text"), *(Column(f"u{j}", inputs[k]) for k, j in enumerate(cols))),
+        (
+            Column("weight", "weight \\ input", style="text"),
+            *(Column(f"u{j}", inputs[k]) for k, j in enumerate(cols)),
+        ),
         tuple((weights[k], *row) for k, row in enumerate(shown)),
     )
     figure = heat(shown, weights, inputs, ("input value", "weight value", "stored product"))
-    return Chart(f"products-{index}", facts.layer, _product_reading(facts, len(rows), len(cols)), figure, table)
+    return Chart(
+        f"products-{index}", facts.layer, _product_reading(facts, len(rows), len(cols)), figure, table
+    )
 
 
 def _product_reading(facts: ProductFacts, rows: int, cols: int) -> str:
@@ -158,25 +169,27 @@ def _product_reading(facts: ProductFacts, rows: int, cols: int) -> str:
     limit = 2 ** (facts.product_bits - 1) - 1
     zeros = int((facts.products == 0).sum())
     text = (
-        f"The {len(facts.weights)} × {len(facts.inputs)} products reach {top:,}, {percent(top / limit)} of what "
+        f"The {len(facts.weights)}{TIMES}{len(facts.inputs)} products reach {top:,}, {percent(top / limit)} of what "
         f"{facts.product_bits} bits hold; one unit is worth {real(facts.scale)}, and {zeros:,} products are zero."
     )
     if (rows, cols) != facts.products.shape:
-        text += f" {rows} × {cols} of them, evenly spread, are drawn."
+        text += f" {rows}{TIMES}{cols} of them, evenly spread, are drawn."
     if facts.codebooks > 1:
         text += f" This is the table of the first of {facts.codebooks} output channels."
     return text
 
 
 def _thinned(size: int) -> list[int]:
-    return np.unique(np.linspace(0, size - 1, min(size, MAX_SIDE)).round().astype(int)).tolist()
+    places = np.unique(np.linspace(0, size - 1, min(size, MAX_SIDE)).round().astype(np.int64))
+    return [int(place) for place in places]
 
 
 def codebook_chart(program: Program) -> Chart:
     """The input codebooks' values, each group on its own line, as shares of the group's largest magnitude."""
-    groups = group_facts(program)
-    shown, points = [], 0
-    for group in groups:
+    found = groups(program)
+    shown: list[GroupFacts] = []
+    points = 0
+    for group in found:
         if shown and points + len(group.values) > MAX_POINTS:
             break
         shown.append(group)
@@ -194,11 +207,16 @@ def codebook_chart(program: Program) -> Chart:
         {
             "type": "scatter",
             "mode": "markers",
-            "x": [float(v) for v in _relative(group)],
+            "x": _relative(group),
             "y": [place] * len(group.values),
-            "text": [f"code {code}: {real(float(v))}" for code, v in enumerate(group.values)],
+            "text": [f"code {code}: {real(v)}" for code, v in enumerate(group.values)],
             "hovertemplate": "%{text}<extra></extra>",
-            "marker": {"color": marker(0)["color"], "symbol": "line-ns-open", "size": 14, "line": {"width": 2}},
+            "marker": {
+                "color": marker(0)["color"],
+                "symbol": "line-ns-open",
+                "size": 14,
+                "line": {"width": 2},
+            },
             "name": label(group.name),
         }
         for place, group in enumerate(shown)
@@ -210,25 +228,31 @@ def codebook_chart(program: Program) -> Chart:
         "showlegend": False,
     }
     return Chart(
-        "codebooks", "Input codebooks", _codebook_reading(groups, shown), {"data": traces, "layout": layout}, table
+        "codebooks",
+        "Input codebooks",
+        _codebook_reading(found, shown),
+        {"data": traces, "layout": layout},
+        table,
     )
 
 
-def _relative(group: GroupFacts) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    largest = float(np.abs(group.values).max())
-    return group.values / largest if largest else group.values
+def _relative(group: GroupFacts) -> list[float]:
+    largest = max(map(abs, group.values))
+    return [value / largest if largest else value for value in group.values]
 
 
 def _codebook_rows(group: GroupFacts) -> list[tuple[Cell, ...]]:
     pairs = zip(group.values, _relative(group), strict=True)
-    return [(group.name, code, float(v), float(r)) for code, (v, r) in enumerate(pairs)]
+    return [(group.name, code, value, share) for code, (value, share) in enumerate(pairs)]
 
 
-def _codebook_reading(groups: tuple[GroupFacts, ...], shown: list[GroupFacts]) -> str:
-    uneven = [(float(np.diff(g.values).max() / np.diff(g.values).min()), g) for g in shown if len(g.values) > 1]
-    padded = [g.name for g in groups if g.pad_code is not None]
-    text = f"The network has {len(groups)} input codebook{'s' if len(groups) > 1 else ''}"
-    if len(shown) < len(groups):
+def _codebook_reading(found: tuple[GroupFacts, ...], shown: list[GroupFacts]) -> str:
+    uneven = [
+        (float(np.diff(g.values).max() / np.diff(g.values).min()), g) for g in shown if len(g.values) > 1
+    ]
+    padded = [g.name for g in found if g.pad_code is not None]
+    text = f"The network has {len(found)} input codebook{'s' if len(found) > 1 else ''}"
+    if len(shown) < len(found):
         text += f", of which the first {len(shown)} are drawn"
     if uneven:
         ratio, group = max(uneven, key=lambda pair: pair[0])

@@ -18,6 +18,6 @@ __all__ = [
 
 def run_passes(graph: Graph) -> Graph:
     """All passes in the order in which each prepares the next; the result holds no ``BatchNorm``."""
-    graph = lower_batch_norm(fold_batch_norm(drop_noops(graph)))
+    graph = lower_batch_norm(fold_batch_norm(drop_noops(remove_dead(graph))))
     graph = drop_noops(raise_activations(drop_noops(graph)))
     return remove_dead(graph)

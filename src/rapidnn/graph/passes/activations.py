@@ -5,20 +5,36 @@ from __future__ import annotations
 from dataclasses import replace
 
 from rapidnn.graph.ir import Graph, Node
-from rapidnn.graph.ops import Activation, MaxPool, Op, Pad, Reshape, Slice, Transpose
+from rapidnn.graph.ops import Activation, MaxPool, Op, Pad, Reshape, Slice, Take, Transpose, ZeroStuff
 from rapidnn.graph.passes.rewrite import rebuild
 
-_ZERO_AT_ZERO = ("relu", "relu6", "tanh")
-"""Activations with f(0) = 0."""
+_ZERO_AT_ZERO = (
+    "relu",
+    "relu6",
+    "tanh",
+    "leaky_relu",
+    "elu",
+    "hard_swish",
+    "gelu",
+    "gelu_tanh",
+    "silu",
+)
+"""Kinds with f(0) = 0 whatever their parameters."""
+
+_MONOTONE = ("relu", "relu6", "sigmoid", "tanh", "clip")
+"""Kinds that never decrease, whatever their parameters."""
+
+_MONOTONE_IF_POSITIVE = ("leaky_relu", "elu", "hard_sigmoid")
+"""Kinds that never decrease where their first parameter is not negative."""
 
 
 def raise_activations(graph: Graph) -> Graph:
     """Every activation above the shape operators and max pools in front of it, while it is their only reader.
 
-    Equal because an element-wise f commutes with moving elements (reshape, transpose, slice), with writing
-    zeros where f(0) = 0 (zero padding), and, all activations here being monotone (non-decreasing), with the
-    maximum: max f(x) = f(max x); max-pool padding is never chosen. The results are the same floats, since the
-    same f is applied to the same numbers.
+    Equal because an element-wise f commutes with moving elements (reshape, transpose, slice, take), with writing
+    zeros where f(0) = 0 (zero padding, zero stuffing), and, where f never decreases, with the maximum:
+    max f(x) = f(max x); max-pool padding is never chosen. The results are the same floats, since the same f is
+    applied to the same numbers.
     """
     while (raised := _raise_one(graph)) is not None:
         graph = raised
@@ -38,9 +54,29 @@ def _raise_one(graph: Graph) -> Graph | None:
 
 
 def _commutes(activation: Activation, op: Op) -> bool:
-    if isinstance(op, Pad):
-        return activation.kind in _ZERO_AT_ZERO
-    return isinstance(op, Reshape | Transpose | Slice | MaxPool)
+    if isinstance(op, Pad | ZeroStuff):
+        return zero_at_zero(activation)
+    if isinstance(op, MaxPool):
+        return is_monotone(activation)
+    return isinstance(op, Reshape | Transpose | Slice | Take)
+
+
+def zero_at_zero(activation: Activation) -> bool:
+    """Whether f(0) = 0."""
+    match activation.kind:
+        case "clip":
+            return activation.parameters[0] <= 0 <= activation.parameters[1]
+        case "hard_sigmoid":
+            return activation.parameters[1] <= 0
+        case kind:
+            return kind in _ZERO_AT_ZERO
+
+
+def is_monotone(activation: Activation) -> bool:
+    """Whether f never decreases."""
+    if activation.kind in _MONOTONE_IF_POSITIVE:
+        return activation.parameters[0] >= 0
+    return activation.kind in _MONOTONE
 
 
 def _swap(graph: Graph, carrier: Node, activation: Node) -> Graph:

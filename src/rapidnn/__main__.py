@@ -1,0 +1,5 @@
+"""``python -m rapidnn``."""
+
+from rapidnn.cli.main import run
+
+run()

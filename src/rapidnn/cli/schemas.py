@@ -1,0 +1,154 @@
+"""The JSON Schemas of ``--json`` output, one per command, shipped in ``rapidnn/schemas``.
+
+``python -m rapidnn.cli.schemas`` writes them anew from the types the commands return; a test checks that they are
+current and that real output keeps them.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from rapidnn.execute.evaluate import Evaluation
+from rapidnn.machine import Cost
+from rapidnn.machine.records import Choice, Constant
+from rapidnn.report.facts import LayerFacts
+
+_GROUP = {"name": str, "bits": int, "values": list[float], "pad_code": int | None, "edges": list[str]}
+
+
+def result_schemas() -> dict[str, dict[str, Any]]:
+    """Schema of ``result`` by command."""
+    cost, evaluation = _object(Cost), _object(Evaluation)
+    return {
+        "demo": _object(extra={"weights": str, "artifact": str, "report": str}, evaluation=evaluation, cost=cost),
+        "train": _object(
+            extra={
+                "network": str,
+                "data": str,
+                "weights": str,
+                "epochs": int,
+                "seed": int,
+                "threads": int,
+                "samples": int,
+                "train_loss": float,
+                "train_accuracy": float,
+            }
+        ),
+        "compose": _object(
+            extra={
+                "artifact": str,
+                "size_kib": float,
+                "network": str,
+                "data": str,
+                "seed": int,
+                "random_weights": bool,
+                "rapidnn": str,
+                "settings": dict[str, Any],
+                "calibration_samples": int,
+            },
+            validation=evaluation,
+        ),
+        "evaluate": _object(Evaluation, extra={"artifact": str, "data": str, "split": str, "backend": str}),
+        "run": _object(
+            extra={
+                "artifact": str,
+                "input": str,
+                "output": str,
+                "samples": int,
+                "output_shape": list[int],
+                "backend": str,
+            }
+        ),
+        "cost": _object(Cost, extra={"artifact": str, "data": str, "samples": int}),
+        "inspect": _object(
+            extra={
+                "artifact": str,
+                "info": dict[str, Any],
+                "preprocess": dict[str, Any],
+                "input_shape": list[int],
+                "output_shape": list[int],
+            },
+            layers={"type": "array", "items": _object(LayerFacts)},
+            groups={"type": "array", "items": _object(extra=_GROUP)},
+        ),
+        "report": _object(extra={"artifact": str, "report": str, "size_kib": float}),
+        "hardware list": _object(extra={"hardware": list[str]}),
+        "hardware show": _object(
+            extra={"hardware": str, "title": str},
+            constants={
+                "type": "object",
+                "additionalProperties": {"anyOf": [_object(Constant[Any]), _object(Choice[Any])]},
+            },
+        ),
+    }
+
+
+def documents() -> dict[str, str]:
+    """Every schema file's name and text."""
+    return {
+        f"{command.replace(' ', '-')}.json": json.dumps(_document(command, schema), indent=1, sort_keys=True) + "\n"
+        for command, schema in result_schemas().items()
+    }
+
+
+def folder() -> Path:
+    """Where the shipped schemas lie."""
+    return Path(__file__).parents[1] / "schemas"
+
+
+def _document(command: str, result: dict[str, Any]) -> dict[str, Any]:
+    definitions: dict[str, Any] = {}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": f"rapidnn {command} --json",
+        "type": "object",
+        "properties": {
+            "schema": {"const": f"rapidnn/{command}/1"},
+            "command": {"const": command},
+            "version": {"type": "string"},
+            "result": _hoist(result, definitions),
+        },
+        "required": ["schema", "command", "version", "result"],
+        "additionalProperties": False,
+        "$defs": definitions,
+    }
+
+
+def _hoist(schema: Any, definitions: dict[str, Any]) -> Any:
+    """Move the ``$defs`` of every part to the document, where references look for them."""
+    if isinstance(schema, dict):
+        definitions.update({k: _hoist(v, definitions) for k, v in schema.get("$defs", {}).items()})
+        return {key: _hoist(value, definitions) for key, value in schema.items() if key != "$defs"}
+    if isinstance(schema, list):
+        return [_hoist(item, definitions) for item in schema]
+    return schema
+
+
+def _object(of: Any = None, *, extra: dict[str, Any] | None = None, **parts: dict[str, Any]) -> dict[str, Any]:
+    """An object with the fields of a dataclass or model, fields of plain types, and fields of given schemas."""
+    found: dict[str, Any] = {} if of is None else TypeAdapter(of).json_schema()
+    properties = dict(found.get("properties", {}))
+    properties |= {name: TypeAdapter(kind).json_schema() for name, kind in (extra or {}).items()}
+    properties |= parts
+    result = {
+        "type": "object",
+        "properties": properties,
+        "required": sorted(properties),
+        "additionalProperties": False,
+    }
+    return result | ({"$defs": found["$defs"]} if "$defs" in found else {})
+
+
+def write() -> None:
+    """Write all schema files."""
+    folder().mkdir(exist_ok=True)
+    for name, text in documents().items():
+        (folder() / name).write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write()

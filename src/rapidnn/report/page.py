@@ -1,0 +1,226 @@
+"""The report page: one HTML text with everything inside, put together from the sections' tables and charts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from rapidnn import __version__
+from rapidnn.execute.composed import ComposedNetwork
+from rapidnn.execute.evaluate import Evaluation
+from rapidnn.machine.cost import Cost
+from rapidnn.report import facts
+from rapidnn.report.accuracy import class_chart, evaluation_data, loss_reading, stored_validation
+from rapidnn.report.activations import activation_charts
+from rapidnn.report.charts import Chart
+from rapidnn.report.data import DataTable, percent, quantity, real
+from rapidnn.report.layers import (
+    codebook_chart,
+    layer_data,
+    layers_reading,
+    product_charts,
+    weight_charts,
+    weight_note,
+)
+from rapidnn.report.machine import (
+    comparison_data,
+    component_data,
+    cost_data,
+    cost_reading,
+    layer_cost_data,
+    lifetime,
+    lifetime_reading,
+    peak_data,
+    zeros_data,
+)
+from rapidnn.report.machine_charts import machine_charts
+from rapidnn.report.settings import settings_data
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+NO_EVALUATION = (
+    "Accuracy was not measured for this report. Give it labelled data: rapidnn report with --data, or from Python "
+    "write_report(..., evaluation=rapidnn.execute.evaluate.evaluate(composed, x, labels))."
+)
+NO_COST = (
+    "The machine was not estimated for this report. Give it inputs: rapidnn report with --data, or from Python "
+    "write_report(..., cost=rapidnn.estimate(composed, x))."
+)
+
+
+@dataclass(frozen=True)
+class Card:
+    """One figure of the summary."""
+
+    name: str
+    value: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Titled:
+    """A table of the machine section with its heading and a sentence."""
+
+    id: str
+    title: str
+    table: DataTable
+    reading: str = ""
+
+
+@dataclass(frozen=True)
+class MachineSection:
+    """Everything the machine section shows."""
+
+    reading: str
+    charts: tuple[Chart, ...]
+    tables: tuple[Titled, ...]
+    notes: tuple[str, ...]
+
+
+def render(composed: ComposedNetwork, *, evaluation: Evaluation | None, cost: Cost | None, title: str) -> str:
+    """The report as one HTML text that needs no network; equal arguments give equal text.
+
+    Parameters
+    ----------
+    composed
+        The network; its layers, codebooks and tables are always shown.
+    evaluation, cost
+        Accuracy on labelled data and the machine's cost; a part that is None is left out and the page says how to
+        get it.
+    title
+        The page's heading, plain text.
+    """
+    context: dict[str, Any] = {
+        "title": title,
+        "version": __version__,
+        "summary": _summary(composed, evaluation, cost),
+        "cards": [*_accuracy_cards(composed, evaluation), *_cost_cards(cost)],
+        "machine": None if cost is None else _machine(cost),
+        "no_cost": NO_COST,
+        **_network_context(composed),
+        **_accuracy_context(evaluation),
+        "css": _read("report.css"),
+        "js": _read("report.js"),
+        "plotly": _plotly_js(),
+    }
+    return _environment().get_template("report.html.j2").render(context)
+
+
+def _summary(composed: ComposedNetwork, evaluation: Evaluation | None, cost: Cost | None) -> list[str]:
+    lines = [loss_reading(evaluation)] if evaluation else []
+    if composed.info.get("random_weights"):
+        lines.append(
+            "The network's weights are random: its accuracy means nothing, its cost is that of its shape."
+        )
+    return lines + ([cost_reading(cost), lifetime_reading(cost)] if cost else [])
+
+
+def _accuracy_cards(composed: ComposedNetwork, evaluation: Evaluation | None) -> list[Card]:
+    source = "samples"
+    if evaluation is None:
+        evaluation, source = stored_validation(composed.info), "validation samples, when composed"
+    if evaluation is None:
+        return [Card("composed accuracy", "not measured")]
+    note = f"{evaluation.samples:,} {source}"
+    known = evaluation.float_accuracy
+    return [
+        Card(
+            "float accuracy",
+            "not measured" if known is None else percent(known),
+            "" if known is None else note,
+        ),
+        Card(
+            "composed accuracy",
+            percent(evaluation.accuracy),
+            f"± {100 * evaluation.accuracy_stderr:.2f} standard error; {note}",
+        ),
+    ]
+
+
+def _cost_cards(cost: Cost | None) -> list[Card]:
+    if cost is None:
+        return []
+    return [
+        Card("latency", quantity(cost.latency_ns * 1e-9, "s"), "one input, all stages"),
+        Card("throughput", f"{real(cost.throughput_per_s)}/s", f"inputs, limited by {cost.bottleneck_layer}"),
+        Card("energy", quantity(cost.energy_pj * 1e-12, "J"), "one input"),
+        Card("power", quantity(cost.power_w, "W"), "full pipeline"),
+        Card(
+            "area",
+            f"{cost.area_um2 / 1e6:,.4g} mm²",
+            f"{cost.chips} whole chip{'s' if cost.chips > 1 else ''}",
+        ),
+        Card("lifetime", lifetime(cost.lifetime_s), "hottest cell, full throughput"),
+    ]
+
+
+def _machine(cost: Cost) -> MachineSection:
+    recalled = sum(row.confidence.startswith("recalled") for row in cost.comparison)
+    tables = (
+        Titled("figures", "Figures", cost_data(cost)),
+        Titled(
+            "stated",
+            "Achieved beside stated",
+            comparison_data(cost),
+            f"{recalled} of these {len(cost.comparison)} stated figures are recalled, not read in a source, and no "
+            "constant was chosen to meet any of them.",
+        ),
+        Titled(
+            "peak",
+            "Peak rates of one chip",
+            peak_data(cost),
+            "The first row is the machine's reference neuron.",
+        ),
+        Titled("stages-table", "Stages", layer_cost_data(cost)),
+        Titled("components-table", "Energy account", component_data(cost)),
+        Titled("zeros", "Charged nothing", zeros_data(cost)),
+    )
+    sources = f"Every constant with its source and confidence: rapidnn hardware show {cost.hardware}."
+    return MachineSection(
+        cost_reading(cost),
+        tuple(machine_charts(cost)),
+        tuple(table for table in tables if table.table.rows),
+        (*cost.notes, sources),
+    )
+
+
+def _network_context(composed: ComposedNetwork) -> dict[str, Any]:
+    program = composed.program
+    found = facts.layers(program)
+    return {
+        "settings": settings_data(composed),
+        "layers": layer_data(found),
+        "layers_reading": layers_reading(found),
+        "weights": weight_charts(program),
+        "weight_note": weight_note(program),
+        "products": product_charts(program),
+        "codebooks": codebook_chart(program),
+        "activations": activation_charts(program),
+    }
+
+
+def _accuracy_context(evaluation: Evaluation | None) -> dict[str, Any]:
+    if evaluation is None:
+        return {"evaluation": None, "no_evaluation": NO_EVALUATION}
+    return {"evaluation": evaluation_data(evaluation), "classes": class_chart(evaluation)}
+
+
+@cache
+def _environment() -> Environment:
+    from jinja2 import Environment, FunctionLoader
+
+    return Environment(loader=FunctionLoader(_read), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+
+
+def _read(name: str) -> str:
+    return (files("rapidnn.report") / "templates" / name).read_text("utf-8")
+
+
+def _plotly_js() -> str:
+    """Plotly's script as its Python package ships it (there is one bundle, for all kinds of charts)."""
+    from plotly.offline import get_plotlyjs
+
+    return str(get_plotlyjs())
