@@ -14,7 +14,17 @@ from rapidnn.graph.shapes import infer_shape
 from rapidnn.tables.products import neuron_bounds
 from rapidnn.tables.program import Program, WeightedSum
 
-ACTIVATIONS = ("relu", "relu6", "sigmoid", "tanh")
+ACTIVATIONS = (
+    ops.Activation("relu"),
+    ops.Activation("relu6"),
+    ops.Activation("sigmoid"),
+    ops.Activation("tanh"),
+    ops.Activation("leaky_relu", (0.1,)),
+    ops.Activation("hard_swish"),
+    ops.Activation("gelu"),
+    ops.Activation("silu"),
+    ops.Activation("clip", (-0.5, 1.5)),
+)
 
 
 def quiet(stage, done, total):
@@ -77,7 +87,13 @@ class _Builder:
 
     def shape_op(self, edge):
         shape = self.shapes[edge]
-        kind = self.pick("slice", "pad", "transpose", "reshape")
+        kind = self.pick("slice", "pad", "transpose", "reshape", "take", "stuff")
+        if kind == "take":
+            axis = self.draw(st.integers(0, len(shape) - 1))
+            indices = self.draw(st.lists(st.integers(0, shape[axis] - 1), min_size=1, max_size=6))
+            return self.add(ops.Take(axis, tuple(indices)), edge)
+        if kind == "stuff":
+            return self.add(ops.ZeroStuff(tuple(self.pick(1, 2) for _ in shape[1:])), edge)
         if kind == "slice":
             return self.add(ops.Slice((0,) * len(shape), shape, tuple(self.pick(1, 2) for _ in shape)), edge)
         if kind == "pad":
@@ -90,20 +106,50 @@ class _Builder:
         same = [e for e, s in self.shapes.items() if s == self.shapes[edge]]
         return self.add(ops.Add(), edge, self.pick(*same))
 
+    def product(self, edge):
+        same = [e for e, s in self.shapes.items() if s == self.shapes[edge]]
+        return self.add(ops.Multiply(), edge, self.pick(*same))
+
+    def constant(self, edge):
+        shape = tuple(self.pick(1, n) for n in self.shapes[edge])
+        return self.add(ops.AddConstant(self.normal(*shape)), edge)
+
+    def concat(self, edge):
+        shape = self.shapes[edge]
+        axis = self.draw(st.integers(0, len(shape) - 1))
+        fits = [
+            e
+            for e, s in self.shapes.items()
+            if len(s) == len(shape) and all(a == b or i == axis for i, (a, b) in enumerate(zip(s, shape, strict=True)))
+        ]
+        return self.add(ops.Concat(axis), edge, *(self.pick(*fits) for _ in range(self.pick(1, 2))))
+
+    def host(self, edge):
+        shape = self.shapes[edge]
+        kind = self.pick("softmax", "norm", "matmul")
+        if kind == "norm":
+            return self.add(ops.LayerNorm(1, self.normal(shape[-1]), self.normal(shape[-1]), 1e-5), edge)
+        if kind == "matmul" and len(shape) > 1:
+            last = len(shape) - 1
+            other = self.add(ops.Transpose((*range(last - 1), last, last - 1)), edge)
+            return self.add(ops.MatMul(), edge, other)
+        return self.add(ops.Softmax(self.draw(st.integers(0, len(shape) - 1)), self.draw(st.booleans())), edge)
+
 
 @st.composite
-def graphs(draw, max_nodes=8):
-    """A random float graph without batch normalisation, small enough to run literally."""
+def graphs(draw, max_nodes=8, host=True):
+    """A random float graph without batch normalisation, small enough to run literally; perhaps with host operators."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     shape = draw(st.sampled_from([(5,), (2, 6), (2, 5, 4), (4, 6, 6)]))
     build = _Builder(draw, rng, shape)
     edge = "input"
     for _ in range(draw(st.integers(1, max_nodes))):
         spatial = len(build.shapes[edge]) > 1
-        kinds = ["linear", "activation", "sum", *(["conv", "conv", "pool", "shape"] if spatial else [])]
+        kinds = ["linear", "activation", "sum", "product", "constant", "concat", *(["host"] if host else [])]
+        kinds += ["conv", "conv", "pool", "shape"] if spatial else []
         kind = draw(st.sampled_from(kinds))
         if kind == "activation":
-            edge = build.add(ops.Activation(build.pick(*ACTIVATIONS)), edge)
+            edge = build.add(build.pick(*ACTIVATIONS), edge)
         elif kind == "sum":
             edge = build.sum(edge)
         else:
@@ -121,6 +167,7 @@ def settings(draw):
         activation_rows=draw(st.sampled_from([1, 8, 64])),
         operand_bits=draw(st.sampled_from([8, 16])),
         product_bits=draw(st.sampled_from([8, 11, 16, 24])),
+        concat=draw(st.sampled_from(["unify", "reencode"])),
     )
 
 

@@ -29,7 +29,11 @@ def test_demo(demo):
     evaluation = document["result"]["evaluation"]
     assert evaluation["float_accuracy"] >= 0.95
     assert evaluation["loss"] <= 0.02
-    assert sorted(p.name for p in out.iterdir()) == ["digits-cnn.rapidnn", "digits-cnn.safetensors", "report.html"]
+    assert sorted(p.name for p in out.iterdir()) == [
+        "digits-cnn.rapidnn",
+        "digits-cnn.safetensors",
+        "report.html",
+    ]
     page = (out / "report.html").read_text(encoding="utf-8")
     assert "<html" in page
     assert "conv2" in page
@@ -44,7 +48,11 @@ def test_evaluate_compares_with_the_float_network(demo):
         "--weights", out / "digits-cnn.safetensors",
     )  # fmt: skip
     check_schema(both)
-    assert alone["result"]["accuracy"] == both["result"]["accuracy"] == document["result"]["evaluation"]["accuracy"]
+    assert (
+        alone["result"]["accuracy"]
+        == both["result"]["accuracy"]
+        == document["result"]["evaluation"]["accuracy"]
+    )
     assert both["result"]["float_accuracy"] == document["result"]["evaluation"]["float_accuracy"]
     assert alone["result"]["float_accuracy"] is None
 
@@ -63,7 +71,9 @@ def test_run_writes_outputs_and_accumulators(demo, tmp_path):
     rng = np.random.default_rng(0)
     x = rng.integers(0, 17, (7, 8, 8)).astype(np.float64)
     np.savez(tmp_path / "x.npz", inputs=x)
-    document = run_json("run", out / "digits-cnn.rapidnn", "--input", tmp_path / "x.npz", "-o", tmp_path / "y.npz")
+    document = run_json(
+        "run", out / "digits-cnn.rapidnn", "--input", tmp_path / "x.npz", "-o", tmp_path / "y.npz"
+    )
     check_schema(document)
     composed = rapidnn.load(out / "digits-cnn.rapidnn")
     prepared = composed.preprocess.apply(x)
@@ -75,7 +85,16 @@ def test_run_writes_outputs_and_accumulators(demo, tmp_path):
 
 def test_compose_is_deterministic_and_takes_sizes_per_layer(demo, tmp_path):
     out, _ = demo
-    arguments = ["compose", "digits-cnn", "--weights", out / "digits-cnn.safetensors", "-w", "conv1=64,*=8", "-u", "8"]
+    arguments = [
+        "compose",
+        "digits-cnn",
+        "--weights",
+        out / "digits-cnn.safetensors",
+        "-w",
+        "conv1=64,*=8",
+        "-u",
+        "8",
+    ]
     for name in ("a", "b"):
         document = run_json(*arguments, "-o", tmp_path / f"{name}.rapidnn")
         check_schema(document)

@@ -33,10 +33,16 @@ def weights(demo):
 
 def test_wrong_paths(tmp_path, weights):
     assert "no such file" in refused("evaluate", tmp_path / "absent.rapidnn")
-    assert "absent.onnx" in refused("compose", tmp_path / "absent.onnx", "--data", "digits", "-o", tmp_path / "x")
-    line = refused("compose", "digits-cnn", "--weights", tmp_path / "w.safetensors", "-o", tmp_path / "x.rapidnn")
+    assert "absent.onnx" in refused(
+        "compose", tmp_path / "absent.onnx", "--data", "digits", "-o", tmp_path / "x"
+    )
+    line = refused(
+        "compose", "digits-cnn", "--weights", tmp_path / "w.safetensors", "-o", tmp_path / "x.rapidnn"
+    )
     assert "w.safetensors" in line
-    line = refused("compose", "digits-cnn", "--weights", weights, "--data", tmp_path / "d.npz", "-o", tmp_path / "x")
+    line = refused(
+        "compose", "digits-cnn", "--weights", weights, "--data", tmp_path / "d.npz", "-o", tmp_path / "x"
+    )
     assert "d.npz" in line
     assert "unknown network 'lenet'" in refused("compose", "lenet", "-o", tmp_path / "x.rapidnn")
     assert list(tmp_path.iterdir()) == []
@@ -70,7 +76,9 @@ def test_nan_weights(tmp_path):
     with torch.no_grad():
         module.fc1.weight[3, 4] = float("nan")
     save_weights(module, tmp_path / "nan.safetensors")
-    line = refused("compose", "digits-cnn", "--weights", tmp_path / "nan.safetensors", "-o", tmp_path / "x.rapidnn")
+    line = refused(
+        "compose", "digits-cnn", "--weights", tmp_path / "nan.safetensors", "-o", tmp_path / "x.rapidnn"
+    )
     assert "fc1.weight" in line
     assert not (tmp_path / "x.rapidnn").exists()
 
@@ -122,7 +130,17 @@ def test_unwritable_output(demo, tmp_path, weights):
 
 
 def test_interrupt(tmp_path):
-    command = [sys.executable, "-m", "rapidnn", "train", "digits-cnn", "--epochs", "1000", "-o", str(tmp_path / "w")]
+    command = [
+        sys.executable,
+        "-m",
+        "rapidnn",
+        "train",
+        "digits-cnn",
+        "--epochs",
+        "1000",
+        "-o",
+        str(tmp_path / "w"),
+    ]
     with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ) as process:
         time.sleep(8)
         process.send_signal(signal.SIGINT)

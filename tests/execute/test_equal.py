@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from rapidnn.execute.reference import run_reference
 from rapidnn.execute.vectorised import run_vectorised
+from rapidnn.tables.program import Host
 from rapidnn.tables.validate import validate
 from tests.strategies import compositions, with_hostile_tables
 
@@ -19,7 +20,9 @@ def assert_equal_edges(program, x):
     assert list(expected) == list(found) == [step.name for step in program.steps]
     for name, values in expected.items():
         assert values.shape == found[name].shape == (len(x), *program.shapes[name])
-        assert values.dtype == found[name].dtype == (np.uint8 if name in program.group_of else np.int32)
+        host = isinstance(program.step[name], Host)
+        kind = np.uint8 if name in program.group_of else np.float32 if host else np.int32
+        assert values.dtype == found[name].dtype == kind
         assert (values == found[name]).all(), name
 
 

@@ -6,13 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rapidnn.tables.activation import (
-    FUNCTIONS,
     activation_table,
     encoding_table,
     fuse,
     nearest,
     nonuniform_rows,
 )
+from rapidnn.tables.functions import function
 from rapidnn.tables.program import ActivationTable
 
 INT32 = st.integers(-(2**31) + 1, 2**31 - 1)
@@ -69,10 +69,10 @@ def test_tables_whose_codes_need_not_be_monotone(z, rows, data):
     check(activation, np.sort(np.array([rows], np.int32)), z)
 
 
-@pytest.mark.parametrize("kind", sorted(FUNCTIONS))
+@pytest.mark.parametrize("kind", ["sigmoid", "tanh"])
 def test_a_real_table_follows_the_function(kind):
     scales = np.array([1e-4, 3e-5])
-    activation = activation_table(kind, scales, -9.0, 9.0, 64)
+    activation = activation_table(kind, (), scales, -9.0, 9.0, 64)
     values = np.arange(-127, 128, 2, dtype=np.int32)
     encoding = encoding_table(activation, scales, values, 1 / 127)
     check(activation, encoding)
@@ -80,14 +80,14 @@ def test_a_real_table_follows_the_function(kind):
     for t, scale in enumerate(scales):
         acc = np.rint(real / scale).astype(np.int64)
         result = activation.g[nearest(activation.z[t], acc)] * activation.g_scale
-        share = np.ptp(FUNCTIONS[kind](np.array([-9.0, 9.0]))) / 64
+        share = np.ptp(function(kind)(np.array([-9.0, 9.0]))) / 64
         # Half a share where the function is straight; a cut lies midway in z, not in g, where it bends.
-        assert np.abs(result - FUNCTIONS[kind](real)).max() < 0.75 * share
+        assert np.abs(result - function(kind)(real)).max() < 0.75 * share
 
 
 def test_rows_are_dense_where_the_slope_is_large():
-    z = nonuniform_rows("tanh", -6, 6, 64)
+    z = nonuniform_rows("tanh", (), -6, 6, 64)
     gaps = np.diff(z)
     assert gaps.min() == gaps[len(gaps) // 2]
     assert gaps[0] > 5 * gaps.min()
-    assert len(nonuniform_rows("tanh", 0.3, 0.3, 64)) == 1
+    assert len(nonuniform_rows("tanh", (), 0.3, 0.3, 64)) == 1

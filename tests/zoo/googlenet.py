@@ -21,7 +21,9 @@ def conv(inputs: int, outputs: int, kernel: int, stride: int = 1, padding: int =
 class Inception(nn.Module):
     """Four branches joined: 1x1, 3x3, "5x5" and pooling, with 1x1 reductions."""
 
-    def __init__(self, inputs: int, one: int, three: tuple[int, int], five: tuple[int, int], pool: int) -> None:
+    def __init__(
+        self, inputs: int, one: int, three: tuple[int, int], five: tuple[int, int], pool: int
+    ) -> None:
         super().__init__()
         self.branch1 = conv(inputs, one, 1)
         self.branch2 = nn.Sequential(conv(inputs, three[0], 1), conv(*three, 3, padding=1))

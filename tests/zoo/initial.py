@@ -14,7 +14,9 @@ def initialise(module: nn.Module, seed: int, x: torch.Tensor) -> nn.Module:
     Weights start He-normal (He et al. 2015, eq. 10). ``x`` then runs through once, and on the way each weighted layer
     is divided by the standard deviation of its own output (Mishkin and Matas 2015), and each batch norm takes
     statistics of what it reads, off by random factors, as if they came from other data. Biases, scales and shifts are
-    random too: no term is left that could be dropped unnoticed.
+    random too: no term is left that could be dropped unnoticed. Shifts of normalisation are positive in the mean: with
+    shifts around 0 each normalised ReLU layer enlarges a relative error by a quarter, and a 152-layer network's own
+    rounding in float32 by a thousand, which no trained network does.
     """
     generator = torch.Generator().manual_seed(seed)
     known: set[int] = set()
@@ -23,6 +25,8 @@ def initialise(module: nn.Module, seed: int, x: torch.Tensor) -> nn.Module:
             nn.init.kaiming_normal_(part.weight, nonlinearity="relu", generator=generator)
         elif isinstance(part, nn.BatchNorm2d | nn.LayerNorm):
             nn.init.uniform_(part.weight, 0.5, 1.5, generator=generator)
+            nn.init.uniform_(part.bias, 0.0, 1.0, generator=generator)
+            known.add(id(part.bias))
         else:
             continue
         known.add(id(part.weight))

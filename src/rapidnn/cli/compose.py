@@ -15,7 +15,9 @@ from rapidnn.errors import ComposeError
 
 def compose(
     network: options.Net,
-    output: Annotated[Path, typer.Option("-o", "--output", help="The artifact to write.", show_default=False)],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="The artifact to write.", show_default=False)
+    ],
     data: options.Data = None,
     weight_codes: Annotated[
         str, typer.Option("-w", "--weight-codes", help="Weight codebook size: 16, or fc1=64,*=16.")
@@ -27,7 +29,9 @@ def compose(
     random_weights: Annotated[
         bool, typer.Option("--random-weights", help="Compose a built-in network untrained (cost only).")
     ] = False,
-    granularity: Annotated[str, typer.Option(help="Weight codebooks per layer or per output channel.")] = "layer",
+    granularity: Annotated[
+        str, typer.Option(help="Weight codebooks per layer or per output channel.")
+    ] = "layer",
     activation_rows: Annotated[int, typer.Option(help="Rows of sigmoid and tanh tables.")] = 64,
     operand_bits: Annotated[int, typer.Option(help="Grid of codebook values, 8 or 16 bits.")] = 8,
     product_bits: Annotated[int, typer.Option(help="Width of stored products.")] = 16,
@@ -78,7 +82,11 @@ def compose(
         )
     composed.info |= {"network": made.name, "data": found.name, "seed": seed, "random_weights": made.random}
     composed.save(output)
-    result: dict[str, Any] = {"artifact": str(output), "size_kib": output.stat().st_size / 1024, **composed.info}
+    result: dict[str, Any] = {
+        "artifact": str(output),
+        "size_kib": output.stat().st_size / 1024,
+        **composed.info,
+    }
     terminal.result(
         result,
         text.layer_table(composed.program),

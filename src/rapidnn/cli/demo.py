@@ -18,7 +18,9 @@ COST_SAMPLES = 32
 
 
 def demo(
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the results.")] = Path("rapidnn-demo"),
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the results.")] = Path(
+        "rapidnn-demo"
+    ),
     seed: options.Seed = 0,
     as_json: options.Json = False,
 ) -> None:

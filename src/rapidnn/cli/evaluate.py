@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -19,7 +18,9 @@ def evaluate(
     limit: options.Limit = None,
     network: Annotated[
         str | None,
-        typer.Option("--network", metavar="NET", help="Compare with this float network too.", show_default=False),
+        typer.Option(
+            "--network", metavar="NET", help="Compare with this float network too.", show_default=False
+        ),
     ] = None,
     weights: options.Weights = None,
     backend: options.Backend = "numpy",

@@ -10,7 +10,9 @@ from rich.table import Table
 from rapidnn.cli import options
 from rapidnn.cli.console import Terminal
 
-app = typer.Typer(help="Machine descriptions: list them, or show every constant with its source.", no_args_is_help=True)
+app = typer.Typer(
+    help="Machine descriptions: list them, or show every constant with its source.", no_args_is_help=True
+)
 
 
 @app.command("list")
@@ -24,7 +26,9 @@ def list_names(as_json: options.Json = False) -> None:
 
 @app.command("show")
 def show(
-    name: Annotated[str, typer.Argument(help="A built-in machine's name or a .yaml file.", show_default=False)],
+    name: Annotated[
+        str, typer.Argument(help="A built-in machine's name or a .yaml file.", show_default=False)
+    ],
     changes: options.Overrides = None,
     as_json: options.Json = False,
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -24,7 +25,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for name, command in {
+_COMMANDS: dict[str, Callable[..., None]] = {
     "demo": demo.demo,
     "train": train.train,
     "compose": compose.compose,
@@ -33,7 +34,8 @@ for name, command in {
     "cost": cost.cost,
     "inspect": inspect.inspect,
     "report": report.report,
-}.items():
+}
+for name, command in _COMMANDS.items():
     app.command(name)(command)
 app.add_typer(hardware.app, name="hardware")
 

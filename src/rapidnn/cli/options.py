@@ -13,7 +13,9 @@ from rapidnn.errors import ComposeError, DataError
 Net = Annotated[
     str,
     typer.Argument(
-        metavar="NET", help="An .onnx file, a built-in network's name, or package.module:factory.", show_default=False
+        metavar="NET",
+        help="An .onnx file, a built-in network's name, or package.module:factory.",
+        show_default=False,
     ),
 ]
 ArtifactFile = Annotated[
@@ -24,11 +26,14 @@ Data = Annotated[
     typer.Option("--data", metavar="D", help="A data set's name, an .npz, or a folder of images by class."),
 ]
 Weights = Annotated[
-    Path | None, typer.Option("--weights", metavar="FILE", help="Weights: .safetensors or .npz.", show_default=False)
+    Path | None,
+    typer.Option("--weights", metavar="FILE", help="Weights: .safetensors or .npz.", show_default=False),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of every random choice.")]
-Split = Annotated[str | None, typer.Option("--split", help="train or test; default test.", show_default=False)]
+Split = Annotated[
+    str | None, typer.Option("--split", help="train or test; default test.", show_default=False)
+]
 Limit = Annotated[
     int | None, typer.Option("--limit", min=1, help="Use only the first so many samples.", show_default=False)
 ]
@@ -38,19 +43,26 @@ Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Change a constant, such as rna.cycle_ns=1. Repeatable."),
 ]
-Samples = Annotated[int, typer.Option("--samples", min=1, help="Inputs whose codes are counted for the cost.")]
+Samples = Annotated[
+    int, typer.Option("--samples", min=1, help="Inputs whose codes are counted for the cost.")
+]
 Shape = Annotated[
     str | None,
-    typer.Option("--shape", help="The network's input shape without the batch, such as 3,32,32.", show_default=False),
+    typer.Option(
+        "--shape", help="The network's input shape without the batch, such as 3,32,32.", show_default=False
+    ),
 ]
 Mean = Annotated[
-    str | None, typer.Option("--mean", help="Preprocessing: mean per channel after division.", show_default=False)
+    str | None,
+    typer.Option("--mean", help="Preprocessing: mean per channel after division.", show_default=False),
 ]
 Std = Annotated[
-    str | None, typer.Option("--std", help="Preprocessing: deviation per channel after division.", show_default=False)
+    str | None,
+    typer.Option("--std", help="Preprocessing: deviation per channel after division.", show_default=False),
 ]
 Divisor = Annotated[
-    float | None, typer.Option("--divisor", help="Preprocessing: raw values are divided by this.", show_default=False)
+    float | None,
+    typer.Option("--divisor", help="Preprocessing: raw values are divided by this.", show_default=False),
 ]
 
 
@@ -61,7 +73,9 @@ def sizes(text: str, option: str) -> Sizes:
             return int(text)
         return {name.strip(): int(size) for name, size in (item.rsplit("=", 1) for item in text.split(","))}
     except ValueError:
-        raise ComposeError(f"{option} {text!r}: expected a size such as 16, or sizes such as conv1=64,*=16") from None
+        raise ComposeError(
+            f"{option} {text!r}: expected a size such as 16, or sizes such as conv1=64,*=16"
+        ) from None
 
 
 def numbers(text: str | None, option: str) -> tuple[float, ...] | None:

@@ -14,13 +14,17 @@ from rapidnn.errors import DataError
 
 def report(
     artifact: options.ArtifactFile,
-    output: Annotated[Path, typer.Option("-o", "--output", help="The HTML file to write.")] = Path("report.html"),
+    output: Annotated[Path, typer.Option("-o", "--output", help="The HTML file to write.")] = Path(
+        "report.html"
+    ),
     data: options.Data = None,
     split: options.Split = None,
     limit: options.Limit = None,
     network: Annotated[
         str | None,
-        typer.Option("--network", metavar="NET", help="Compare with this float network too.", show_default=False),
+        typer.Option(
+            "--network", metavar="NET", help="Compare with this float network too.", show_default=False
+        ),
     ] = None,
     weights: options.Weights = None,
     hardware: options.Hardware = "rapidnn-hpca20",
@@ -44,13 +48,23 @@ def report(
         if network is not None:
             expected = sources.float_results(network, weights, composed.preprocess, x, stages)
         evaluation = evaluate(
-            composed, x, y, float_outputs=expected, progress=lambda done, total: stages("evaluate", done, total)
+            composed,
+            x,
+            y,
+            float_outputs=expected,
+            progress=lambda done, total: stages("evaluate", done, total),
         )
         cost = rapidnn.estimate(
-            composed, composed.preprocess.apply(x[:samples]), hardware=hardware, overrides=overrides, seed=seed
+            composed,
+            composed.preprocess.apply(x[:samples]),
+            hardware=hardware,
+            overrides=overrides,
+            seed=seed,
         )
     try:
-        write_report(output, composed, evaluation=evaluation, cost=cost, title=f"{artifact.stem} on {found.name}")
+        write_report(
+            output, composed, evaluation=evaluation, cost=cost, title=f"{artifact.stem} on {found.name}"
+        )
     except OSError as error:
         raise DataError(f"{output}: cannot be written ({error.strerror or error})") from None
     result = {"artifact": str(artifact), "report": str(output), "size_kib": output.stat().st_size / 1024}

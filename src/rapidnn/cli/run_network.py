@@ -17,7 +17,10 @@ from rapidnn.files import atomic_path
 def run(
     artifact: options.ArtifactFile,
     inputs: Annotated[
-        Path, typer.Option("--input", metavar="X.npz", help="Raw samples under the key inputs.", show_default=False)
+        Path,
+        typer.Option(
+            "--input", metavar="X.npz", help="Raw samples under the key inputs.", show_default=False
+        ),
     ],
     output: Annotated[
         Path, typer.Option("-o", "--output", metavar="Y.npz", help="Results to write.", show_default=False)
@@ -36,7 +39,9 @@ def run(
         raise DataError(f"{inputs}: no array named inputs; it holds {', '.join(sorted(arrays)) or 'nothing'}")
     x = composed.preprocess.apply(arrays["inputs"])
     with terminal.progress() as stages:
-        accumulators = composed.run(x, backend=backend, progress=lambda done, total: stages("run", done, total))
+        accumulators = composed.run(
+            x, backend=backend, progress=lambda done, total: stages("run", done, total)
+        )
     try:
         with atomic_path(output) as temporary, temporary.open("wb") as file:
             np.savez(file, outputs=composed.real(accumulators), accumulators=accumulators)

@@ -24,7 +24,9 @@ def result_schemas() -> dict[str, dict[str, Any]]:
     """Schema of ``result`` by command."""
     cost, evaluation = _object(Cost), _object(Evaluation)
     return {
-        "demo": _object(extra={"weights": str, "artifact": str, "report": str}, evaluation=evaluation, cost=cost),
+        "demo": _object(
+            extra={"weights": str, "artifact": str, "report": str}, evaluation=evaluation, cost=cost
+        ),
         "train": _object(
             extra={
                 "network": str,
@@ -90,7 +92,8 @@ def result_schemas() -> dict[str, dict[str, Any]]:
 def documents() -> dict[str, str]:
     """Every schema file's name and text."""
     return {
-        f"{command.replace(' ', '-')}.json": json.dumps(_document(command, schema), indent=1, sort_keys=True) + "\n"
+        f"{command.replace(' ', '-')}.json": json.dumps(_document(command, schema), indent=1, sort_keys=True)
+        + "\n"
         for command, schema in result_schemas().items()
     }
 
@@ -128,7 +131,9 @@ def _hoist(schema: Any, definitions: dict[str, Any]) -> Any:
     return schema
 
 
-def _object(of: Any = None, *, extra: dict[str, Any] | None = None, **parts: dict[str, Any]) -> dict[str, Any]:
+def _object(
+    of: Any = None, *, extra: dict[str, Any] | None = None, **parts: dict[str, Any]
+) -> dict[str, Any]:
     """An object with the fields of a dataclass or model, fields of plain types, and fields of given schemas."""
     found: dict[str, Any] = {} if of is None else TypeAdapter(of).json_schema()
     properties = dict(found.get("properties", {}))

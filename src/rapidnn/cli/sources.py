@@ -39,7 +39,9 @@ def float_network(spec: str, weights: Path | None, seed: int) -> FloatNetwork:
     """The network a user named: an ONNX file, a built-in, or a factory."""
     if spec.endswith(".onnx"):
         if weights is not None:
-            raise ModelError(f"--weights {weights}: an .onnx file brings its own weights; leave the option out")
+            raise ModelError(
+                f"--weights {weights}: an .onnx file brings its own weights; leave the option out"
+            )
         from rapidnn.frontends import input_shape
 
         return FloatNetwork(Path(spec).name, Path(spec), input_shape(Path(spec)), None, random=False)

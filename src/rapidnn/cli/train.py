@@ -14,7 +14,9 @@ from rapidnn.errors import ModelError
 
 
 def train(
-    network: Annotated[str, typer.Argument(metavar="NET", help="A built-in network's name.", show_default=False)],
+    network: Annotated[
+        str, typer.Argument(metavar="NET", help="A built-in network's name.", show_default=False)
+    ],
     output: Annotated[Path, typer.Option("-o", "--output", help="Weights to write (.safetensors).")],
     data: options.Data = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Default: the network's recipe.")] = None,
@@ -33,7 +35,9 @@ def train(
     made = sources.float_network(network, None, seed)
     with terminal.progress() as stages:
         found = sources.data_set(data, made, stages)
-        prepare = found.preprocess if made.input_shape is None else found.preprocess.for_shape(made.input_shape)
+        prepare = (
+            found.preprocess if made.input_shape is None else found.preprocess.for_shape(made.input_shape)
+        )
         trained = training.train(
             made.module(),
             found,

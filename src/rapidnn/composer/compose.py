@@ -37,6 +37,7 @@ def compose(
     activation_rows: int = 64,
     operand_bits: int = 8,
     product_bits: int = 16,
+    concat: Literal["unify", "reencode"] = "unify",
     validation: tuple[Any, Any] | None = None,
     preprocess: Preprocess | None = None,
     threads: int | None = None,
@@ -60,6 +61,9 @@ def compose(
         Grid of codebook values, 8 or 16; a codebook that loses over 5 % at 8 bits takes 16 by itself.
     product_bits
         Width of stored products, 2 to 31.
+    concat
+        ``"unify"``: the inputs of a concatenation share one codebook, sampled jointly; ``"reencode"``: each keeps its
+        own, and a code-to-code table translates.
     validation
         Labelled samples ``(x, labels)``, preprocessed like the calibration data and never the test split: float and
         composed accuracy on them are stored in ``info["validation"]`` (see `rapidnn.execute.evaluate.Evaluation`).
@@ -79,7 +83,7 @@ def compose(
     ComposeError
         If a setting is not possible, or the network produces NaN.
     """
-    settings = Settings(weights, inputs, granularity, activation_rows, operand_bits, product_bits)
+    settings = Settings(weights, inputs, granularity, activation_rows, operand_bits, product_bits, concat)
     samples = _samples(calibration)
     report = progress or (lambda stage, done, total: None)
     from rapidnn.frontends import import_model
@@ -112,7 +116,7 @@ def compose_graph(
     progress: Progress,
 ) -> ComposedNetwork:
     """The composition proper, of a graph whose passes have run."""
-    plan = plan_graph(graph)
+    plan = plan_graph(graph, settings.concat)
     settings.check_layers([step.name for step in plan.layers()])
     histograms = calibrate(
         graph,
@@ -145,7 +149,9 @@ def _validate(
 def _samples(data: Any, what: str = "calibration") -> Any:
     samples = as_array(data)
     if samples.ndim < 2 or len(samples) == 0:
-        raise DataError(f"{what} data has shape {samples.shape}, expected (samples, ...) with at least one sample")
+        raise DataError(
+            f"{what} data has shape {samples.shape}, expected (samples, ...) with at least one sample"
+        )
     if samples.dtype.kind not in "fiub":
         raise DataError(f"{what} data has type {samples.dtype}, expected numbers")
     samples = np.ascontiguousarray(samples, np.float32)

@@ -30,6 +30,7 @@ class Settings:
     activation_rows: int = 64
     operand_bits: int = 8
     product_bits: int = 16
+    concat: Literal["unify", "reencode"] = "unify"
 
     def __post_init__(self) -> None:
         for option in ("weights", "inputs"):
@@ -40,6 +41,8 @@ class Settings:
                     raise ComposeError(f"{option}={size!r}{where}: a codebook has 1 to 256 values")
         if self.granularity not in ("layer", "channel"):
             raise ComposeError(f"granularity={self.granularity!r}: expected 'layer' or 'channel'")
+        if self.concat not in ("unify", "reencode"):
+            raise ComposeError(f"concat={self.concat!r}: expected 'unify' or 'reencode'")
         _expect("activation_rows", self.activation_rows, range(1, 65537), "1 to 65536")
         _expect("operand_bits", self.operand_bits, (8, 16), "8 or 16")
         _expect("product_bits", self.product_bits, range(2, 32), "2 to 31")

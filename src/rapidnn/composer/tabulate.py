@@ -13,22 +13,27 @@ from rapidnn.composer.settings import Settings
 from rapidnn.composer.weights import weight_codebooks
 from rapidnn.graph import Graph, Node, ops
 from rapidnn.graph.pooling import pool_divisors
-from rapidnn.tables.activation import COMPARED, activation_table, encoding_table, fuse
-from rapidnn.tables.products import ShiftChoice, product_limit, round_half_even
+from rapidnn.tables.activation import COMPARED, activation_table, encoding_table, fuse, nearest
+from rapidnn.tables.products import ShiftChoice, product_limit, product_table, round_to_int32
 from rapidnn.tables.program import (
     Activate,
     ActivationTable,
     Carry,
     CodeGroup,
+    CodeProduct,
     CodeSum,
     Encode,
     EncodeInput,
+    EncodeReal,
     Float64,
+    Host,
+    Join,
     PooledSum,
     Program,
     Residual,
     Step,
     Summing,
+    UInt8,
     WeightedSum,
     Window,
 )
@@ -40,8 +45,10 @@ def sampled_edges(plan: planned.Plan) -> set[str]:
     """The float edges whose histograms :func:`tabulate` needs."""
     edges = {edge for edges in plan.sampled_edges().values() for edge in edges}
     for step in plan.steps:
-        if isinstance(step, planned.PlannedEncode | planned.PlannedActivate) and step.kind not in COMPARED:
-            edges.add(step.pre_edge)
+        if isinstance(step, planned.PlannedEncode | planned.PlannedActivate):
+            kind = "identity" if step.activation is None else step.activation.kind
+            if kind not in COMPARED:
+                edges.add(step.pre_edge)
     return edges
 
 
@@ -59,9 +66,7 @@ def tabulate(
         steps.append(step)
         if progress is not None:
             progress(done, len(plan.steps))
-    used = {step.group for step in steps if isinstance(step, EncodeInput | Encode)}
-    groups = tuple(group for name, group in tabulator.groups.items() if name in used)
-    return Program(groups, tuple(steps), plan.output, plan.tail)
+    return Program(tuple(tabulator.groups.values()), tuple(steps), plan.output, plan.tail, plan.host_tail)
 
 
 class _Tabulator:
@@ -96,26 +101,40 @@ class _Tabulator:
         for step in self.plan.steps:
             match step:
                 case planned.PlannedInput():
-                    group = self.groups[step.name]
+                    group = self._code_group(step.name)
                     thresholds = exact_thresholds(group.values, group.scale)
                     yield EncodeInput(step.name, group.name, thresholds, self.graph.input_shape)
                 case planned.PlannedSum():
                     made = self._sum(step)
                     self.sums[step.name] = made
                     yield made
+                case planned.PlannedProduct():
+                    product = self._product(step)
+                    self.sums[step.name] = product
+                    yield product
                 case planned.PlannedEncode():
                     yield self._encode(step)
                 case planned.PlannedActivate():
                     scales = self.sums[step.source].acc_scales
-                    yield Activate(step.name, step.source, self._activation(step.kind, step.pre_edge, scales))
+                    yield Activate(
+                        step.name, step.source, self._activation(step.activation, step.pre_edge, scales)
+                    )
                 case planned.PlannedCarry():
                     yield Carry(step.name, step.source, step.op)
+                case planned.PlannedJoin():
+                    yield self._join(step)
+                case planned.PlannedHost():
+                    yield Host(step.name, step.sources, step.op)
+                case planned.PlannedEncodeReal():
+                    group = self._code_group(step.name)
+                    thresholds = exact_thresholds(group.values, group.scale)
+                    yield EncodeReal(step.name, step.source, group.name, thresholds)
 
     def _code_group(self, code_edge: str) -> CodeGroup:
         return self.groups[self.plan.group_of[code_edge]]
 
     def _sum(self, step: planned.PlannedSum) -> Summing:
-        if step.node is None:
+        if step.node is None or isinstance(step.node.op, ops.AddConstant):
             return self._code_sum(step)
         if isinstance(step.node.op, ops.AvgPool):
             return self._pooled_sum(step, step.node, step.node.op)
@@ -182,32 +201,71 @@ class _Tabulator:
     def _code_sum(self, step: planned.PlannedSum) -> CodeSum:
         """Equal scales add as they are; otherwise the unit is the finest at which every row has product_bits."""
         terms = [self._code_group(edge) for edge in step.terms]
+        constant = step.node.op.value if step.node and isinstance(step.node.op, ops.AddConstant) else None
         scale = terms[0].scale
-        if any(group.scale != scale for group in terms):
-            peak = max(float(np.abs(group.values).max()) * group.scale for group in terms)
-            scale = peak / product_limit(self.settings.product_bits)
-        rows = [
-            round_half_even(group.values.astype(np.float64) * group.scale / scale).astype(np.int32)
-            for group in terms
-        ]
+        if constant is not None or any(group.scale != scale for group in terms):
+            peaks = [float(np.abs(group.values).max()) * group.scale for group in terms]
+            peaks += [] if constant is None else [float(np.abs(constant).max())]
+            scale = max(peaks) / product_limit(self.settings.product_bits) or 1.0
+        rows = [round_to_int32(group.values.astype(np.float64) * group.scale / scale) for group in terms]
+        offset = None if constant is None else round_to_int32(constant.astype(np.float64) / scale)
         return CodeSum(
             name=step.name,
             terms=tuple(Residual(edge, row[np.newaxis]) for edge, row in zip(step.terms, rows, strict=True)),
+            offset=offset,
             acc_scales=np.array([scale]),
-            bound=sum(int(np.abs(row).max()) for row in rows),
+            bound=sum(int(np.abs(row).max()) for row in rows)
+            + (0 if offset is None else int(np.abs(offset).max())),
         )
 
-    def _activation(self, kind: str, pre_edge: str, scales: Float64) -> ActivationTable:
+    def _product(self, step: planned.PlannedProduct) -> CodeProduct:
+        left, right = self._code_group(step.left), self._code_group(step.right)
+        bits = self.settings.product_bits
+        peak = int(np.abs(left.values).max()) * int(np.abs(right.values).max())
+        shift = next(s for s in range(64) if np.rint(peak / 2.0**s) <= product_limit(bits))
+        products = product_table(left.values[np.newaxis], right.values, shift, bits)[0]
+        return CodeProduct(
+            name=step.name,
+            left=step.left,
+            right=step.right,
+            products=products,
+            product_bits=bits,
+            shift=shift,
+            acc_scales=np.array([left.scale * right.scale * 2.0**shift]),
+            bound=int(np.abs(products.astype(np.int64)).max()),
+        )
+
+    def _join(self, step: planned.PlannedJoin) -> Join:
+        group = self._code_group(step.name)
+        sources = [self._code_group(source) for source in step.sources]
+        recode = (
+            () if all(source is group for source in sources) else tuple(recoding(s, group) for s in sources)
+        )
+        return Join(step.name, step.sources, step.axis, group.name, recode)
+
+    def _activation(self, op: ops.Activation | None, pre_edge: str, scales: Float64) -> ActivationTable:
+        kind, parameters = ("identity", ()) if op is None else (op.kind, op.parameters)
         low, high = 0.0, 0.0
         if kind not in COMPARED:
             points, _ = self.histograms[pre_edge].points()
             low, high = float(points[0]), float(points[-1])
-        return activation_table(kind, scales, low, high, self.settings.activation_rows)
+        return activation_table(kind, parameters, scales, low, high, self.settings.activation_rows)
 
     def _encode(self, step: planned.PlannedEncode) -> Encode:
         scales = self.sums[step.source].acc_scales
         group = self._code_group(step.name)
-        activation = self._activation(step.kind, step.pre_edge, scales)
+        activation = self._activation(step.activation, step.pre_edge, scales)
         encoding = encoding_table(activation, scales, group.values, group.scale)
         thresholds, codes = fuse(activation, encoding)
         return Encode(step.name, step.source, group.name, activation, encoding, thresholds, codes)
+
+
+def recoding(source: CodeGroup, target: CodeGroup) -> UInt8:
+    """For each code of ``source`` the code of the nearest value of ``target``, on a tie the lower: uint8 ``(u,)``.
+
+    Values are compared on a common 40-bit grid, so that the search is one of integers.
+    """
+    unit = max(float(np.abs(g.values).max()) * g.scale for g in (source, target)) / 2.0**40 or 1.0
+    wanted = np.rint(source.values * source.scale / unit).astype(np.int64)
+    offered = np.rint(target.values * target.scale / unit).astype(np.int64)
+    return nearest(offered, wanted).astype(np.uint8)

@@ -12,13 +12,15 @@ from numpy.typing import NDArray
 
 from rapidnn.data.preprocess import Preprocess
 from rapidnn.errors import DataError
+from rapidnn.execute.host import run_host, shape_op
 from rapidnn.execute.inputs import as_array, check_input
-from rapidnn.execute.reference import Ints, Observer, carry, run_reference
+from rapidnn.execute.reference import Edge, Observer, run_reference
 from rapidnn.execute.vectorised import run_vectorised
 from rapidnn.tables.artifact import Artifact, load_artifact, save_artifact
 from rapidnn.tables.program import Program
 
-Executor = Callable[[Program, NDArray[np.float32], Observer | None], Ints]
+Executor = Callable[[Program, NDArray[np.float32], Observer | None], Edge]
+Progress = Callable[[int, int], None]
 BACKENDS: Mapping[str, Executor] = {"numpy": run_vectorised, "reference": run_reference}
 DEFAULT_BACKEND = "numpy"
 
@@ -50,7 +52,9 @@ class ComposedNetwork:
             f"{self.program.output_shape}, {len(self.program.steps)} steps)"
         )
 
-    def __call__(self, x: Any, *, backend: str = DEFAULT_BACKEND) -> NDArray[np.float32]:
+    def __call__(
+        self, x: Any, *, backend: str = DEFAULT_BACKEND, progress: Progress | None = None
+    ) -> NDArray[np.float32]:
         """Outputs for a batch.
 
         Parameters
@@ -59,6 +63,8 @@ class ComposedNetwork:
             Array or tensor ``(N, *input_shape)``, preprocessed, used as float32.
         backend
             ``"numpy"`` (matrix speed, portable) or ``"reference"`` (the definition, slow); the integers are the same.
+        progress
+            Called with the samples done and the samples there are.
 
         Returns
         -------
@@ -69,18 +75,25 @@ class ComposedNetwork:
         DataError
             On an unknown backend, another shape, or NaN.
         """
-        return self.real(self.accumulators(x, backend=backend))
+        return self.real(self.run(x, backend=backend, progress=progress))
 
-    def real(self, accumulators: NDArray[np.int32]) -> NDArray[np.float32]:
-        """The float32 outputs that accumulators ``(N, *output_shape)`` stand for."""
-        return (accumulators * self._output_scales()).astype(np.float32)
-
-    def accumulators(self, x: Any, *, backend: str = DEFAULT_BACKEND) -> NDArray[np.int32]:
+    def accumulators(
+        self, x: Any, *, backend: str = DEFAULT_BACKEND, progress: Progress | None = None
+    ) -> NDArray[np.int32]:
         """The last layer's integers, int32 ``(N, *output_shape)``: equal on every backend. Arguments as in a call.
 
         A network that ends in codes (a max pool, say) gives their codebook integers.
+
+        Raises
+        ------
+        DataError
+            As a call; and if the network ends on the host, which has no integers.
         """
-        return self.run(x, backend=backend)
+        if self.program.ends_on_host:
+            raise DataError(
+                "the network ends in an operator that runs on the host; it has no last-layer integers"
+            )
+        return self.run(x, backend=backend, progress=progress)
 
     def run(
         self,
@@ -88,15 +101,19 @@ class ComposedNetwork:
         *,
         backend: str = DEFAULT_BACKEND,
         observe: Observer | None = None,
-        progress: Callable[[int, int], None] | None = None,
-    ) -> NDArray[np.int32]:
-        """Like :meth:`accumulators`; ``observe`` sees every edge of every batch, ``progress`` (done, total) samples."""
+        progress: Progress | None = None,
+    ) -> NDArray[Any]:
+        """The result before scaling: int32, or float32 where the network ends on the host.
+
+        ``observe`` sees every edge of every batch; the rest is as in a call.
+        """
         if backend not in BACKENDS:
             raise DataError(f"backend {backend!r} is unknown; available: {', '.join(BACKENDS)}")
         array = as_array(x)
-        if len(array.shape) == 0 or len(array) == 0:
+        if array.ndim == 0 or len(array) == 0:
             check_input(self.program, array)
-            return np.zeros((0, *self.program.output_shape), np.int32)
+            kind = np.float32 if self.program.ends_on_host else np.int32
+            return np.zeros((0, *self.program.output_shape), kind)
         size, parts = self.batch_size(), []
         for start in range(0, len(array), size):
             batch = check_input(self.program, array[start : start + size])
@@ -104,6 +121,13 @@ class ComposedNetwork:
             if progress is not None:
                 progress(min(start + size, len(array)), len(array))
         return np.concatenate(parts)
+
+    def real(self, result: NDArray[Any]) -> NDArray[np.float32]:
+        """The float32 outputs that a result of :meth:`run` stands for, a softmax at the end included."""
+        if self.program.ends_on_host:
+            return np.asarray(result, np.float32)
+        outputs = (result * self._output_scales()).astype(np.float32)
+        return outputs if self.program.host_tail is None else run_host(self.program.host_tail, [outputs])
 
     def batch_size(self) -> int:
         """Samples run at once, so that the largest edge stays within 64 MiB."""
@@ -114,18 +138,16 @@ class ComposedNetwork:
         """Write the artifact atomically; raises ArtifactError where the file cannot be written."""
         save_artifact(Artifact(self.program, self.preprocess.to_json(), self.info), path)
 
-    def _finish(self, result: Ints) -> NDArray[np.int32]:
-        group = self.program.group_of.get(self.program.output)
-        if group is not None:
-            result = group.values[result]
-        return np.ascontiguousarray(self._through_tail(result), np.int32)
+    def _finish(self, result: Edge) -> NDArray[Any]:
+        if self.program.output in self.program.group_of:
+            result = self.program.group_of[self.program.output].values[result]
+        return np.ascontiguousarray(self._through_tail(result))
 
     def _output_scales(self) -> NDArray[np.float64]:
         """The real value of one unit at every place of the output; broadcasts against a batch."""
         output = self.program.output
-        group = self.program.group_of.get(output)
-        if group is not None:
-            return np.array(group.scale)
+        if output in self.program.group_of:
+            return np.array(self.program.group_of[output].scale)
         per_unit = self.program.acc_scales(output)
         if len(per_unit) == 1:
             return np.array(per_unit[0])
@@ -134,7 +156,7 @@ class ComposedNetwork:
 
     def _through_tail(self, values: NDArray[Any]) -> NDArray[Any]:
         for op in self.program.tail:
-            values = carry(op, values, None)
+            values = shape_op(op, values)
         return values
 
 

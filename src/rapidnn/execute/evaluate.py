@@ -106,7 +106,9 @@ def compare_outputs(
 ) -> Evaluation:
     """Accuracy of scores ``(N, classes)``; the same arguments and errors as :func:`evaluate`."""
     if outputs.ndim != 2:
-        raise DataError(f"the network's outputs have shape {outputs.shape[1:]}; accuracy needs one score per class")
+        raise DataError(
+            f"the network's outputs have shape {outputs.shape[1:]}; accuracy needs one score per class"
+        )
     if len(outputs) != len(labels) or len(labels) == 0:
         raise DataError(f"{len(outputs)} samples but {len(labels)} labels; both must be equal and at least 1")
     classes = outputs.shape[1]

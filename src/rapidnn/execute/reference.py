@@ -8,40 +8,50 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rapidnn.execute.host import run_host, shape_op
 from rapidnn.execute.inputs import check_input
 from rapidnn.graph import ops
 from rapidnn.tables.activation import nearest
 from rapidnn.tables.program import (
     Activate,
     ActivationTable,
+    CarriedOp,
     Carry,
+    CodeProduct,
     CodeSum,
     Encode,
     EncodeInput,
+    EncodeReal,
+    Host,
+    Join,
     PooledSum,
     Program,
     Step,
     WeightedSum,
+    sources_of,
 )
 
 Ints = NDArray[np.integer]
-Observer = Callable[[str, Ints], None]
-"""Called with every edge's name and its values for the batch: codes uint8, accumulators int32, batch first."""
+Edge = NDArray[Any]
+"""Values of an edge for a batch, batch first: codes uint8, accumulators int32, real edges float32."""
+Observer = Callable[[str, Edge], None]
+"""Called with every edge's name and its values for the batch."""
 
 
-def run_reference(program: Program, x: NDArray[np.float32], observe: Observer | None = None) -> Ints:
-    """Run a batch ``(N, *input_shape)`` and return the output edge: int32 sums, or uint8 codes.
+def run_reference(program: Program, x: NDArray[np.float32], observe: Observer | None = None) -> Edge:
+    """Run a batch ``(N, *input_shape)`` and return the output edge.
 
     Raises
     ------
     DataError
         If the input has another shape, or holds NaN.
     """
-    edges: dict[str, Ints] = {}
+    edges: dict[str, Edge] = {}
     for step in program.steps:
         edges[step.name] = run_step(program, step, edges, x)
         if observe is not None:
@@ -49,17 +59,23 @@ def run_reference(program: Program, x: NDArray[np.float32], observe: Observer | 
     return edges[program.output]
 
 
-def run_step(program: Program, step: Step, edges: dict[str, Ints], x: NDArray[np.float32]) -> Ints:
+def run_step(  # noqa: PLR0911 - one line per step
+    program: Program, step: Step, edges: dict[str, Edge], x: NDArray[np.float32]
+) -> Edge:
     """The value of one step, given all edges before it."""
     match step:
         case EncodeInput():
-            return encode_input(step, check_input(program, x))
+            return encode_real(step.thresholds, check_input(program, x))
+        case EncodeReal():
+            return encode_real(step.thresholds, edges[step.source])
         case WeightedSum():
             return to_int32(weighted_sum(step, edges, program.shapes[step.name]))
         case PooledSum():
             return to_int32(pooled_sum(step, edges[step.source]))
         case CodeSum():
-            return to_int32(sum(term.rows[0].astype(np.int64)[edges[term.source]] for term in step.terms))
+            return to_int32(code_sum(step, edges))
+        case CodeProduct():
+            return to_int32(step.products.astype(np.int64)[edges[step.left], edges[step.right]])
         case Encode():
             return encode(step, edges[step.source], program.unit_index(step.source))
         case Activate():
@@ -68,6 +84,10 @@ def run_step(program: Program, step: Step, edges: dict[str, Ints], x: NDArray[np
         case Carry():
             pad_code = program.group_of[step.source].pad_code
             return carry(step.op, edges[step.source], pad_code)
+        case Join():
+            return join(step, edges)
+        case Host():
+            return run_host(step.op, [real_values(program, name, edges[name]) for name in sources_of(step)])
 
 
 def to_int32(sums: NDArray[np.int64]) -> NDArray[np.int32]:
@@ -76,12 +96,39 @@ def to_int32(sums: NDArray[np.int64]) -> NDArray[np.int32]:
     return sums.astype(np.int32)
 
 
-def encode_input(step: EncodeInput, x: NDArray[np.float32]) -> NDArray[np.uint8]:
+def encode_real(thresholds: NDArray[np.float32], x: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Code = number of thresholds below the value."""
     codes = np.zeros(x.shape, np.uint8)
-    for threshold in step.thresholds:
+    for threshold in thresholds:
         codes += x > threshold
     return codes
+
+
+def real_values(program: Program, name: str, values: Edge) -> NDArray[np.float32]:
+    """What an edge stands for: float32 of the float64 product of its integers and their scale."""
+    group = program.group_of.get(name)
+    if group is not None:
+        return (group.values[values] * np.float64(group.scale)).astype(np.float32)
+    if values.dtype == np.float32:
+        return values
+    scales = program.acc_scales(name)
+    return (values * scales[program.unit_index(name) if len(scales) > 1 else 0]).astype(np.float32)
+
+
+def code_sum(step: CodeSum, edges: dict[str, Edge]) -> NDArray[np.int64]:
+    """Sum of one row entry per term, and of the constant."""
+    total = np.int64(0) if step.offset is None else step.offset.astype(np.int64)
+    for term in step.terms:
+        total = total + term.rows[0].astype(np.int64)[edges[term.source]]
+    return np.asarray(total)
+
+
+def join(step: Join, edges: dict[str, Edge]) -> NDArray[np.uint8]:
+    """Codes side by side, translated where a source has a codebook of its own."""
+    parts = [edges[name] for name in step.sources]
+    if step.recode:
+        parts = [table[codes] for table, codes in zip(step.recode, parts, strict=True)]
+    return np.concatenate(parts, axis=step.axis + 1)
 
 
 def taps(
@@ -105,7 +152,7 @@ def taps(
         yield index, padded[(slice(None), slice(None), *window)], real[window]
 
 
-def weighted_sum(step: WeightedSum, edges: dict[str, Ints], shape: tuple[int, ...]) -> NDArray[np.int64]:
+def weighted_sum(step: WeightedSum, edges: dict[str, Edge], shape: tuple[int, ...]) -> NDArray[np.int64]:
     """acc = bias + sum over taps of P[weight code, input code] + residual rows; a padded tap adds nothing."""
     x = edges[step.source]
     channels = step.channels
@@ -172,22 +219,22 @@ def encode(step: Encode, acc: Ints, unit: NDArray[np.intp]) -> NDArray[np.uint8]
     return codes
 
 
-def carry(op: ops.Op, x: Ints, pad_code: int | None) -> Ints:
-    """Codes through max pooling or a shape operator; also used on the results at the network's end."""
+def carry(op: CarriedOp, x: Ints, pad_code: int | None) -> Edge:
+    """Codes through max pooling or a shape operator."""
     match op:
         case ops.MaxPool():
             return max_pool(op, x)
-        case ops.Reshape():
-            return x.reshape(len(x), *op.shape)
-        case ops.Transpose():
-            return x.transpose(0, *(axis + 1 for axis in op.perm))
-        case ops.Slice():
-            bounds = zip(op.starts, op.stops, op.steps, strict=True)
-            return x[(slice(None), *(slice(*bound) for bound in bounds))]
         case ops.Pad():
             assert pad_code is not None
             return np.pad(x, [(0, 0), *op.pads], constant_values=pad_code)
-    raise AssertionError(op)
+        case ops.ZeroStuff():
+            assert pad_code is not None
+            spread = [(n - 1) * s + 1 for n, s in zip(x.shape[2:], op.stride, strict=True)]
+            result = np.full((*x.shape[:2], *spread), pad_code, x.dtype)
+            result[(slice(None), slice(None), *(slice(None, None, s) for s in op.stride))] = x
+            return result
+        case _:
+            return shape_op(op, x)
 
 
 def max_pool(op: ops.MaxPool, x: Ints) -> Ints:

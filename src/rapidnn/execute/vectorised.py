@@ -1,9 +1,9 @@
 """The portable executor for daily use: NumPy at matrix speed where that is exact, table gathers where it is not.
 
 Two laws make it equal to the reference. A matrix product of integers in floating point is exact in any order while
-every partial sum stays below 2**24 (float32) or 2**53 (float64), and the artifact's ``bound`` is above every partial sum;
-it may be used only where the product table equals the outer product of the codebooks, which is checked. And the fused
-thresholds equal the two nearest searches on every int32 (``tests/tables/test_activation.py``).
+every partial sum stays below 2**24 (float32) or 2**53 (float64), and the artifact's ``bound`` is above every partial
+sum; it may be used only where the product table equals the outer product of the codebooks, which is checked. And the
+fused thresholds equal the two nearest searches on every int32 (``tests/tables/test_activation.py``).
 """
 
 from __future__ import annotations
@@ -18,16 +18,27 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from rapidnn.execute.inputs import check_input
-from rapidnn.execute.reference import Ints, Observer, run_step
-from rapidnn.tables.program import Encode, EncodeInput, Int32, Program, Step, UInt8, WeightedSum, Window
+from rapidnn.execute.reference import Edge, Ints, Observer, run_step
+from rapidnn.tables.program import (
+    Encode,
+    EncodeInput,
+    EncodeReal,
+    Int32,
+    Program,
+    Step,
+    UInt8,
+    WeightedSum,
+    Window,
+    sources_of,
+)
 
 _PATCH_BYTES = 64 << 20
 _GATHER_COLUMNS = 4096
 
 
-def run_vectorised(program: Program, x: NDArray[np.float32], observe: Observer | None = None) -> Ints:
+def run_vectorised(program: Program, x: NDArray[np.float32], observe: Observer | None = None) -> Edge:
     """Same contract and same integers as :func:`rapidnn.execute.reference.run_reference`."""
-    edges: dict[str, Ints] = {}
+    edges: dict[str, Edge] = {}
     for step, finished in zip(program.steps, _last_uses(program), strict=True):
         edges[step.name] = _run(program, step, edges, x)
         if observe is not None:
@@ -50,24 +61,22 @@ def _last_uses(program: Program) -> list[list[str]]:
     return finished
 
 
-def sources_of(step: Step) -> list[str]:
-    """The edges a step reads."""
-    terms = getattr(step, "terms", ()) or getattr(step, "residuals", ())
-    source = getattr(step, "source", None)
-    return ([] if source is None else [source]) + [term.source for term in terms]
-
-
-def _run(program: Program, step: Step, edges: dict[str, Ints], x: NDArray[np.float32]) -> Ints:
+def _run(program: Program, step: Step, edges: dict[str, Edge], x: NDArray[np.float32]) -> Edge:
     match step:
         case EncodeInput():
-            found = np.searchsorted(step.thresholds, check_input(program, x), side="left")
-            return found.astype(np.uint8)
+            return _encode_real(step.thresholds, check_input(program, x))
+        case EncodeReal():
+            return _encode_real(step.thresholds, edges[step.source])
         case Encode():
             return _encode(step, edges[step.source], program.unit_index(step.source))
         case WeightedSum():
             return _weighted_sum(program, step, edges)
         case _:
             return run_step(program, step, edges, x)
+
+
+def _encode_real(thresholds: NDArray[np.float32], x: NDArray[np.float32]) -> UInt8:
+    return np.searchsorted(thresholds, x, side="left").astype(np.uint8)
 
 
 def _encode(step: Encode, acc: Ints, unit: NDArray[np.intp]) -> UInt8:
@@ -88,7 +97,7 @@ def _bounds(mask: NDArray[np.bool_]) -> tuple[slice, ...]:
     return tuple(slice(int(axis.min()), int(axis.max()) + 1) for axis in np.nonzero(mask))
 
 
-def _weighted_sum(program: Program, step: WeightedSum, edges: dict[str, Ints]) -> Int32:
+def _weighted_sum(program: Program, step: WeightedSum, edges: dict[str, Edge]) -> Int32:
     x = edges[step.source]
     group = program.group_of[step.source]
     shape = program.shapes[step.name]

@@ -3,61 +3,32 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NoReturn
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rapidnn.errors import ModelError
-from rapidnn.graph.ir import Node
+from rapidnn.frontends.builder import Constant, GraphBuilder, SequenceValue, Value
+from rapidnn.frontends.layout import BATCH_FIRST, Layout
 from rapidnn.graph.ops import Float32, Op
-from rapidnn.graph.shapes import Shape, infer_shape
+from rapidnn.graph.shapes import Shape
 
 if TYPE_CHECKING:
     import onnx_ir as ir
 
-
-@dataclass(frozen=True, eq=False)
-class Constant:
-    """A value that does not depend on the network's input; ``name`` is its ONNX name, for messages."""
-
-    name: str
-    array: NDArray[Any]
-
-
-@dataclass
-class GraphBuilder:
-    """The float graph while it grows; ``batch`` is the batch size in the ONNX model's own shapes."""
-
-    batch: int
-    nodes: list[Node] = field(default_factory=list)
-    shapes: dict[str, Shape] = field(default_factory=dict)
-
-    def unique(self, name: str) -> str:
-        """``name``, or ``name_1``, ``name_2``, ... if it is taken."""
-        candidate, count = name, 0
-        while candidate in self.shapes:
-            count += 1
-            candidate = f"{name}_{count}"
-        return candidate
-
-    def add(self, name: str, op: Op, inputs: tuple[str, ...]) -> str:
-        """Append a node under a unique form of ``name``; returns the name of its edge."""
-        name = self.unique(name)
-        self.shapes[name] = infer_shape(name, op, [self.shapes[e] for e in inputs])
-        self.nodes.append(Node(name, op, inputs))
-        return name
+__all__ = ["Constant", "NodeContext", "SequenceValue"]
 
 
 @dataclass(frozen=True, eq=False)
 class NodeContext:
-    """One ONNX node; its inputs are edges of the graph (str), constants, or absent (None)."""
+    """One ONNX node; its inputs are edges of the graph (str), constants, sequences of edges, or absent (None)."""
 
     node: ir.Node
     name: str
-    inputs: tuple[str | Constant | None, ...]
+    inputs: tuple[Value | None, ...]
     builder: GraphBuilder
+    opset: int
 
     @property
     def batch(self) -> int:
@@ -83,13 +54,34 @@ class NodeContext:
             self.fail(f"its input {index} must depend on the network's input")
         return value
 
+    def sequence(self, index: int) -> SequenceValue:
+        """The input as a sequence; refuses everything else."""
+        value = self.inputs[index] if self.has(index) else None
+        if not isinstance(value, SequenceValue):
+            self.fail(f"its input {index} must be a sequence of activations")
+        return value
+
     def shape(self, index: int) -> Shape:
         """Shape of one sample of an input edge."""
         return self.builder.shapes[self.edge(index)]
 
+    def layout(self, index: int) -> Layout:
+        """Where ONNX has the batch in an input edge."""
+        return self.builder.layout(self.edge(index))
+
     def full_shape(self, index: int) -> tuple[int, ...]:
-        """Shape of an input edge as ONNX sees it, batch first."""
-        return (self.batch, *self.shape(index))
+        """Shape of an input edge as ONNX sees it."""
+        return self.builder.full_shape(self.edge(index))
+
+    def axis(self, index: int, axis: int) -> int:
+        """The sample axis that an ONNX axis (negative: from the end) of an input edge is; refuses the batch."""
+        rank = len(self.full_shape(index))
+        if not -rank <= axis < rank:
+            self.fail(f"axis {axis} is out of range for shape {self.full_shape(index)}")
+        sample = self.layout(index).sample_axis(axis % rank)
+        if sample is None:
+            self.fail(f"it works along the batch (axis {axis}), which would mix or drop samples")
+        return sample
 
     def constant(self, index: int) -> Constant:
         """The input as a constant; refuses an edge."""
@@ -149,3 +141,12 @@ class NodeContext:
     def emit(self, op: Op, *edges: str, part: str = "") -> str:
         """Add a node to the graph; ``part`` names helpers that are not the operator itself."""
         return self.builder.add(f"{self.name}.{part}" if part else self.name, op, edges)
+
+    def placed(self, edge: str, layout: Layout) -> str:
+        """The edge under a layout of its own; a value already known under another one is passed on anew."""
+        return self.builder.place(edge, layout, self.name)
+
+    def like(self, index: int, edge: str) -> str:
+        """The edge with the layout of an input."""
+        layout = self.layout(index)
+        return edge if layout == BATCH_FIRST else self.placed(edge, layout)

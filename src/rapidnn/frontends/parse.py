@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+from numpy.typing import NDArray
 
 from rapidnn.errors import ModelError
 from rapidnn.frontends import constants
-from rapidnn.frontends.context import Constant, GraphBuilder, NodeContext
+from rapidnn.frontends.builder import Constant, GraphBuilder, SequenceValue, Value
+from rapidnn.frontends.context import NodeContext
+from rapidnn.frontends.layout import BATCH_FIRST
 from rapidnn.frontends.names import display_name
+from rapidnn.frontends.patterns import find_patterns
 from rapidnn.frontends.quiet import first_line
-from rapidnn.frontends.registry import handler_table
-from rapidnn.graph.ir import Graph
+from rapidnn.frontends.registry import REFUSED, handler_table, takes_any_layout
+from rapidnn.graph.ir import Graph, Node
 from rapidnn.graph.ops import Input
 from rapidnn.graph.shapes import Shape
 
@@ -27,6 +30,18 @@ class Parsed:
 
     graph: Graph
     values: dict[str, str]
+
+
+@dataclass(eq=False)
+class Visit:
+    """What became of one ONNX node: the graph nodes it added, or why it was refused (one line)."""
+
+    node: ir.Node
+    name: str
+    folded: bool = False
+    added: tuple[Node, ...] = ()
+    shape: Shape | None = None
+    refused: str = ""
 
 
 def parse(model: ir.Model, batch: int, sample_shape: Shape) -> Parsed:
@@ -44,73 +59,174 @@ def parse(model: ir.Model, batch: int, sample_shape: Shape) -> Parsed:
     Raises
     ------
     ModelError
-        On an unsupported operator or attribute, a missing or non-finite tensor; the message names the node.
+        On an unsupported operator or attribute, a missing or non-finite tensor: one line that names every
+        refused node.
     """
-    nodes = _needed(model)
-    _check_inputs(nodes)
-    _check_supported(nodes)
-    return _Parser(model, batch).run(nodes, sample_shape)
+    walk = Walk(model, batch, sample_shape)
+    _check_inputs(walk.nodes, model)
+    _check_supported(walk.nodes)
+    walk.run()
+    refused = [visit.refused for visit in walk.visits if visit.refused]
+    if len(refused) > 1:
+        raise ModelError(f"{len(refused)} nodes are refused: {'; '.join(refused)}")
+    if refused:
+        raise ModelError(refused[0])
+    return walk.parsed()
 
 
-class _Parser:
-    """The walk over the nodes, and what is known of every ONNX value so far."""
+@dataclass(eq=False)
+class Walk:
+    """The walk over the needed nodes, and what is known of every ONNX value so far.
 
-    def __init__(self, model: ir.Model, batch: int) -> None:
-        self.model = model
-        self.opset = model.graph.opset_imports.get("", 1)
-        self.builder = GraphBuilder(batch)
-        self.known: dict[ir.Value, str | Constant] = {}
-        self.values: dict[str, str] = {}
+    A refused node does not end it: where ONNX states its output's shape, the walk goes on behind it with an
+    unknown value of that shape, so that one run finds everything that is refused.
+    """
 
-    def run(self, nodes: list[ir.Node], sample_shape: Shape) -> Parsed:
+    model: ir.Model
+    batch: int
+    sample_shape: Shape
+    visits: list[Visit] = field(default_factory=list)
+    known: dict[ir.Value, Value] = field(default_factory=dict)
+    values: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.opset = self.model.graph.opset_imports.get("", 1)
+        self.builder = GraphBuilder(self.batch)
+        self.nodes = _needed(self.model, find_patterns(self.model))
+
+    def run(self) -> None:
+        """Visit every node."""
         source = next(v for v in self.model.graph.inputs if not v.is_initializer())
-        self._learn(source, self.builder.add(source.name or "input", Input(tuple(sample_shape)), ()))
-        for node in nodes:
-            self._node(node)
-        result = self.known.get(self.model.graph.outputs[0])
+        self._learn(source, self.builder.add(source.name or "input", Input(tuple(self.sample_shape)), ()))
+        for step in self.nodes:
+            if not all(value is None or self._has(value) for value in step.inputs):
+                continue  # behind a refused node whose shape nobody knows
+            visit = Visit(step.node, display_name(step.node))
+            self.visits.append(visit)
+            count = len(self.builder.nodes)
+            try:
+                self._visit(step, visit)
+            except ModelError as error:
+                visit.refused = first_line(error)
+                del self.builder.nodes[count:]
+                self._go_on(step, visit)
+            visit.added = tuple(self.builder.nodes[count:]) if not visit.refused else ()
+            edge = self.known.get(step.outputs[0])
+            visit.shape = self.builder.shapes[edge] if isinstance(edge, str) else None
+
+    def parsed(self) -> Parsed:
+        """The graph, once every node was taken."""
+        output = self.model.graph.outputs[0]
+        result = self.known.get(output)
         if not isinstance(result, str):
+            raise ModelError(f"output {output.name!r} does not depend on the network's input")
+        if self.builder.layout(result) != BATCH_FIRST:
+            shape = self.builder.full_shape(result)
             raise ModelError(
-                f"output {self.model.graph.outputs[0].name!r} does not depend on the network's input"
+                f"output {output.name!r} of shape {shape} for {self.batch} samples does not have the batch "
+                "as its first axis"
             )
         return Parsed(Graph(tuple(self.builder.nodes), result), self.values)
 
-    def _node(self, node: ir.Node) -> None:
-        name = display_name(node)
-        inputs = tuple(None if value is None else self._value(value) for value in node.inputs)
-        if constants.is_constant(node, [not isinstance(value, str) for value in inputs]):
-            given = [self._static(value) for value in inputs]
-            results = constants.evaluate(node, name, given, self.opset)
-            for value, array in zip(node.outputs, results, strict=True):
-                self.known[value] = Constant(value.name or name, array)
+    def _visit(self, step: Step, visit: Visit) -> None:
+        node = step.node
+        inputs = tuple(None if value is None else self._value(value) for value in step.inputs)
+        if constants.is_constant(node, [value is None or isinstance(value, Constant) for value in inputs]):
+            visit.folded = True
+            results = constants.evaluate(node, visit.name, [self._static(v) for v in inputs], self.opset)
+            for value, array in zip(step.outputs, results, strict=False):
+                self.known[value] = Constant(value.name or visit.name, array)
             return
-        context = NodeContext(node, self.builder.unique(name), inputs, self.builder)
-        if any(value.uses() for value in node.outputs[1:]):
+        context = NodeContext(node, self.builder.unique(visit.name), inputs, self.builder, self.opset)
+        self._check_layout(context)
+        result = self._handle(context)
+        edges = list(result) if isinstance(result, list) else [result]
+        if any(value.uses() or value.is_graph_output() for value in step.outputs[len(edges) :]):
             context.fail("its second output is used; only the first is supported")
-        self._learn(node.outputs[0], handler_table()[node.op_type](context))
+        for value, edge in zip(step.outputs, edges, strict=False):
+            self._learn(value, edge)
 
-    def _learn(self, value: ir.Value, edge: str) -> None:
+    def _handle(self, context: NodeContext) -> str | list[str] | SequenceValue:
+        handler = handler_table().get(context.node.op_type)
+        if handler is None or context.node.domain not in ("", "ai.onnx"):
+            context.fail(why_refused(context.node))
+        try:
+            return handler(context)
+        except ModelError:
+            raise
+        except Exception as error:  # attributes of a wrong type or number: the node itself is malformed
+            return context.fail(f"the node is malformed: {first_line(error)}")
+
+    def _check_layout(self, context: NodeContext) -> None:
+        if takes_any_layout(context.node.op_type):
+            return
+        for value in context.inputs:
+            edges = value.edges if isinstance(value, SequenceValue) else (value,)
+            for edge in edges:
+                if isinstance(edge, str) and self.builder.layout(edge) != BATCH_FIRST:
+                    context.fail(
+                        f"its input of shape {self.builder.full_shape(edge)} for {self.batch} samples does "
+                        "not have the batch as its first axis, which this operator needs"
+                    )
+
+    def _go_on(self, step: Step, visit: Visit) -> None:
+        """Stand-ins for the outputs of a refused node, where their shape is known."""
+        for value in step.outputs:
+            dims = [] if value.shape is None else list(value.shape)[1:]
+            shape = tuple(d for d in dims if isinstance(d, int) and d > 0)
+            if value.shape is not None and len(shape) == len(dims) == len(value.shape) - 1:
+                try:
+                    self._learn(value, self.builder.add(f"{visit.name}.refused", Input(shape), ()))
+                except ModelError:
+                    continue
+
+    def _learn(self, value: ir.Value, edge: str | SequenceValue) -> None:
         self.known[value] = edge
-        if value.name:
+        if value.name and isinstance(edge, str) and self.builder.layout(edge) == BATCH_FIRST:
             self.values.setdefault(edge, value.name)
 
-    def _static(self, value: str | Constant | None) -> np.ndarray | tuple[int, ...] | None:
+    def _static(self, value: Value | None) -> NDArray[Any] | tuple[int, ...] | None:
         if isinstance(value, str):
-            return (self.builder.batch, *self.builder.shapes[value])
-        return None if value is None else value.array
+            return self.builder.full_shape(value)
+        return value.array if isinstance(value, Constant) else None
 
-    def _value(self, value: ir.Value) -> str | Constant:
+    def _has(self, value: ir.Value) -> bool:
+        return value in self.known or value.is_initializer()
+
+    def _value(self, value: ir.Value) -> Value:
         if value not in self.known:
             self.known[value] = _initialiser(value)
         return self.known[value]
 
 
+@dataclass(frozen=True, eq=False)
+class Step:
+    """A node to visit; where it stands for a pattern, ``outputs`` are those of the pattern's last node."""
+
+    node: ir.Node
+    outputs: tuple[ir.Value, ...]
+
+    @property
+    def inputs(self) -> tuple[ir.Value | None, ...]:
+        """What it reads."""
+        return tuple(self.node.inputs)
+
+
+def why_refused(node: ir.Node) -> str:
+    """The reason for which an operator without handler is refused."""
+    if node.domain not in ("", "ai.onnx"):
+        return f"operators of the domain {node.domain!r} are not supported"
+    return REFUSED.get(node.op_type, "the operator is not supported")
+
+
 def _initialiser(value: ir.Value) -> Constant:
     import onnx_ir as ir
 
-    assert value.const_value is not None
+    if value.const_value is None:
+        raise ModelError(f"tensor {value.name!r} has no data in the model")
     try:
         array = value.const_value.numpy()
-    except Exception as error:  # external data that is missing, too short, or outside the model's folder
+    except Exception as error:  # external data that is missing or too short, or sizes that contradict
         raise ModelError(f"tensor {value.name!r} cannot be read: {first_line(error)}") from error
     view = array.view() if array.flags.aligned else array.copy()
     view.flags.writeable = False
@@ -120,49 +236,55 @@ def _initialiser(value: ir.Value) -> Constant:
     return Constant(value.name or "initialiser", view)
 
 
-def _needed(model: ir.Model) -> list[ir.Node]:
-    """The nodes that the output depends on, in order."""
+def _needed(model: ir.Model, patterns: dict[ir.Node, ir.Node]) -> list[Step]:
+    """The nodes that the output depends on, in order, patterns in the place of their last node."""
     waiting = list(model.graph.outputs)
     needed: set[ir.Node] = set()
     while waiting:
         node = waiting.pop().producer()
         if node is not None and node not in needed:
             needed.add(node)
-            waiting.extend(value for value in node.inputs if value is not None)
-    return [node for node in model.graph if node in needed]
+            waiting.extend(value for value in patterns.get(node, node).inputs if value is not None)
+    return [Step(patterns.get(node, node), tuple(node.outputs)) for node in model.graph if node in needed]
 
 
-def _check_inputs(nodes: list[ir.Node]) -> None:
-    for node in nodes:
-        for value in node.inputs:
+def _check_inputs(steps: list[Step], model: ir.Model) -> None:
+    for step in steps:
+        for value in step.inputs:
             if value is None or value.producer() is not None:
                 continue
             if value.is_initializer() and value.const_value is not None:
                 continue
-            if not value.is_graph_input() or value.is_initializer():
+            if value not in model.graph.inputs or value.is_initializer():
                 raise ModelError(
-                    f"node {display_name(node)!r} reads {value.name!r}, which the model does not hold"
+                    f"node {display_name(step.node)!r} reads {value.name!r}, which the model does not hold"
                 )
 
 
-def _check_supported(nodes: list[ir.Node]) -> None:
+def _check_supported(steps: list[Step]) -> None:
     """Refuse all unsupported operators at once, before any work is done."""
     supported = handler_table()
     constant: set[ir.Value] = set()
     refused: dict[str, list[str]] = {}
-    for node in nodes:
-        known = [v is None or v in constant or v.is_initializer() for v in node.inputs]
+    reasons: dict[str, str] = {}
+    for step in steps:
+        node = step.node
+        known = [v is None or v in constant or v.is_initializer() for v in step.inputs]
         if constants.is_constant(node, known):
-            constant.update(node.outputs)
-        elif node.domain not in ("", "ai.onnx"):
-            refused.setdefault(f"{node.domain}::{node.op_type}", []).append(display_name(node))
-        elif node.op_type not in supported:
-            refused.setdefault(node.op_type, []).append(display_name(node))
+            constant.update(step.outputs)
+            continue
+        foreign = node.domain not in ("", "ai.onnx")
+        if foreign or node.op_type not in supported:
+            kind = f"{node.domain}::{node.op_type}" if foreign else node.op_type
+            refused.setdefault(kind, []).append(display_name(node))
+            if not foreign and node.op_type in REFUSED:
+                reasons[kind] = REFUSED[node.op_type]
     if not refused:
         return
     shown = []
     for op_type, names in refused.items():
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-        shown.append(f"{op_type!r} at node {names[0]!r}{more}")
+        reason = f" ({reasons[op_type]})" if op_type in reasons else ""
+        shown.append(f"{op_type!r} at node {names[0]!r}{more}{reason}")
     subject = f"operator {shown[0]} is" if len(shown) == 1 else f"operators {', '.join(shown)} are"
     raise ModelError(f"{subject} not supported (supported: {', '.join(sorted(supported))})")

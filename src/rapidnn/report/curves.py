@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rapidnn.tables.activation import FUNCTIONS, nearest
+from rapidnn.tables.activation import nearest
+from rapidnn.tables.functions import function as function_of
 from rapidnn.tables.program import Activate, Encode, Program
 
 Floats = NDArray[np.float64]
@@ -55,7 +56,7 @@ def _facts(program: Program, step: Encode | Activate, points: int) -> Activation
     rows, results = act.z[0], act.g * act.g_scale
     low, high = float(rows[0]) * scale, float(rows[-1]) * scale
     margin = 0.1 * (high - low) or 1.0
-    function = FUNCTIONS[act.kind]
+    function = function_of(act.kind, act.parameters)
 
     def table(x: Floats) -> Floats:
         # In pieces: the search compares every input with every row at once.

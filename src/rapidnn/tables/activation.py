@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import NDArray
 
+from rapidnn.tables.functions import function, saturation
 from rapidnn.tables.products import round_to_int32
 from rapidnn.tables.program import ActivationTable, Float64, Int32, UInt8
 
@@ -20,45 +19,36 @@ G_BITS = 16
 _GRID = 1 << 16
 
 
-def _sigmoid(x: Float64) -> Float64:
-    e = np.exp(-np.abs(x))
-    return np.where(x >= 0, 1 / (1 + e), e / (1 + e))
-
-
-FUNCTIONS: dict[str, Callable[[Float64], Float64]] = {"sigmoid": _sigmoid, "tanh": np.tanh}
-"""Activations that get a table, as float64 functions."""
-
-_SATURATED = {"sigmoid": 12.0, "tanh": 6.0}
-"""Beyond this magnitude the function is flat to within a 16-bit step of its result."""
-
-
-def nonuniform_rows(kind: str, low: float, high: float, rows: int) -> Float64:
+def nonuniform_rows(kind: str, parameters: tuple[float, ...], low: float, high: float, rows: int) -> Float64:
     """Row positions z for inputs in [low, high], dense where the slope is large (RAPIDNN's placement).
 
-    Each row stands for an equal share of the function's total variation over the interval: float64 ``(rows,)``
-    ascending, real units. A constant interval gives one row.
+    Each row stands for an equal share of the function's total variation over the interval, without the part on which
+    the function is flat: float64 ``(rows,)`` ascending, real units. A constant interval gives one row.
     """
-    reach = _SATURATED[kind]
-    low, high = max(low, -reach), min(high, reach)
+    flat_low, flat_high = saturation(kind, parameters)
+    low, high = min(max(low, flat_low), flat_high), max(min(high, flat_high), flat_low)
     if not low < high:
-        return np.array([min(max(low, -reach), reach)])
+        return np.array([low])
     z = np.linspace(low, high, _GRID + 1)
-    variation = np.concatenate([[0.0], np.cumsum(np.abs(np.diff(FUNCTIONS[kind](z))))])
+    variation = np.concatenate([[0.0], np.cumsum(np.abs(np.diff(function(kind, parameters)(z))))])
     share = (np.arange(rows) + 0.5) / rows * variation[-1]
     return np.asarray(np.interp(share, variation, z))
 
 
-def activation_table(kind: str, acc_scales: Float64, low: float, high: float, rows: int) -> ActivationTable:
+def activation_table(
+    kind: str, parameters: tuple[float, ...], acc_scales: Float64, low: float, high: float, rows: int
+) -> ActivationTable:
     """The stored form of an activation on accumulators with the given scales ``(T,)`` and real range [low, high]."""
     if kind == "relu6":
         return ActivationTable(kind, cap=round_to_int32(6.0 / acc_scales))
     if kind in COMPARED:
         return ActivationTable(kind)
-    z = nonuniform_rows(kind, low, high, rows)
-    g = FUNCTIONS[kind](z)
+    z = nonuniform_rows(kind, parameters, low, high, rows)
+    g = function(kind, parameters)(z)
     g_scale = float(np.abs(g).max()) / (2 ** (G_BITS - 1) - 1) or 1.0
     return ActivationTable(
         kind,
+        parameters,
         z=round_to_int32(z / acc_scales[:, np.newaxis]),
         g=round_to_int32(g / g_scale),
         g_scale=g_scale,

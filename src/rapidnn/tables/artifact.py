@@ -37,14 +37,23 @@ _RECORDS: dict[str, type[Any]] = {
         records.WeightedSum,
         records.PooledSum,
         records.CodeSum,
+        records.CodeProduct,
         records.Encode,
         records.Activate,
+        records.EncodeReal,
         records.Carry,
+        records.Join,
+        records.Host,
         ops.MaxPool,
         ops.Reshape,
         ops.Transpose,
         ops.Slice,
         ops.Pad,
+        ops.Take,
+        ops.ZeroStuff,
+        ops.Softmax,
+        ops.LayerNorm,
+        ops.MatMul,
     )
 }
 

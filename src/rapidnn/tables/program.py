@@ -1,9 +1,9 @@
 """The composed network: a straight list of steps on integer edges, exactly what an artifact stores.
 
-An edge is named by the step that produces it and is either a *code* edge (uint8 indices into the codebook of its
-group) or an *accumulator* edge (int32 sums whose real value is ``integer * scale``). Shapes never include the batch.
-The meaning of every field is SPEC section 1 and ``docs/format.md``; this module only holds the records, while
-``rapidnn.execute.reference`` says what they do.
+An edge is named by the step that produces it and is a *code* edge (uint8 indices into the codebook of its group), an
+*accumulator* edge (int32 sums whose real value is ``integer * scale``), or a *real* edge (float32, from the host).
+Shapes never include the batch. The meaning of every field is SPEC section 1 and ``docs/format.md``; this module only
+holds the records, while ``rapidnn.execute.reference`` says what they do.
 """
 
 from __future__ import annotations
@@ -129,10 +129,31 @@ class PooledSum:
 
 @dataclass(frozen=True, eq=False)
 class CodeSum:
-    """A fresh accumulator that only codes enter: residual addition of two encoded operands, or a lone code edge."""
+    """A fresh accumulator that only codes enter: residual addition of two encoded operands, or a lone code edge.
+
+    ``offset`` int32 broadcasts against the sample: a constant that is added, or None.
+    """
 
     name: str
     terms: tuple[Residual, ...]
+    offset: Int32 | None
+    acc_scales: Float64
+    bound: int
+
+
+@dataclass(frozen=True, eq=False)
+class CodeProduct:
+    """Element-wise product of two code edges: accumulator = ``products[left code, right code]``.
+
+    ``products`` int16 or int32 ``(u left, u right)``; the edges have equal rank and axes of extent 1 broadcast.
+    """
+
+    name: str
+    left: str
+    right: str
+    products: NDArray[np.int16] | Int32
+    product_bits: int
+    shift: int
     acc_scales: Float64
     bound: int
 
@@ -141,13 +162,14 @@ class CodeSum:
 class ActivationTable:
     """What happens to an accumulator before it is encoded.
 
-    ``identity`` and ``relu`` need nothing. ``relu6`` clips at ``cap`` int32 ``(T,)`` as well. Every other kind has
-    rows ``(z, g)``: ``z`` int32 ``(T, q)`` ascending in accumulator units, ``g`` int32 ``(q,)`` worth
-    ``g_scale`` each; the row nearest to the accumulator is taken. T is the number of table sets, one per distinct
-    accumulator scale.
+    ``parameters`` are those of the float operator. ``identity`` and ``relu`` need nothing; ``relu6`` clips at ``cap``
+    int32 ``(T,)`` as well. Every other kind has rows ``(z, g)``: ``z`` int32 ``(T, q)`` ascending in accumulator units,
+    ``g`` int32 ``(q,)`` worth ``g_scale`` each; the row nearest to the accumulator is taken. T is the number of table
+    sets, one per distinct accumulator scale.
     """
 
     kind: str
+    parameters: tuple[float, ...] = ()
     cap: Int32 | None = None
     z: Int32 | None = None
     g: Int32 | None = None
@@ -186,29 +208,79 @@ class Activate:
 
 @dataclass(frozen=True, eq=False)
 class Carry:
-    """Codes -> codes of the same group: max pooling (a codebook is sorted), reshape, transpose, slice, zero padding."""
+    """Codes -> codes of the same group: max pooling (a codebook is sorted), shape operators, zero padding."""
 
     name: str
     source: str
-    op: ops.MaxPool | ops.Reshape | ops.Transpose | ops.Slice | ops.Pad
+    op: CarriedOp
 
 
-Step = EncodeInput | WeightedSum | PooledSum | CodeSum | Encode | Activate | Carry
-Summing = WeightedSum | PooledSum | CodeSum
+@dataclass(frozen=True, eq=False)
+class Join:
+    """Code edges joined along ``axis`` to codes of ``group``.
+
+    If all share the group, ``recode`` is empty; otherwise it has one table a source, uint8 ``(u of the source,)``, from
+    the source's codes to the group's.
+    """
+
+    name: str
+    sources: tuple[str, ...]
+    axis: int
+    group: str
+    recode: tuple[UInt8, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Host:
+    """An operator that runs on the host: real values of its sources (any edges) to a real edge, float32."""
+
+    name: str
+    sources: tuple[str, ...]
+    op: HostOp
+
+
+@dataclass(frozen=True, eq=False)
+class EncodeReal:
+    """A real edge -> codes, as :class:`EncodeInput` does it."""
+
+    name: str
+    source: str
+    group: str
+    thresholds: NDArray[np.float32]
+
+
+CarriedOp = ops.MaxPool | ops.Reshape | ops.Transpose | ops.Slice | ops.Pad | ops.Take | ops.ZeroStuff
+TailOp = ops.Reshape | ops.Transpose | ops.Slice | ops.Take
+HostOp = ops.Softmax | ops.LayerNorm | ops.MatMul | TailOp
+Step = (
+    EncodeInput
+    | WeightedSum
+    | PooledSum
+    | CodeSum
+    | CodeProduct
+    | Encode
+    | EncodeReal
+    | Activate
+    | Carry
+    | Join
+    | Host
+)
+Summing = WeightedSum | PooledSum | CodeSum | CodeProduct
 
 
 @dataclass(frozen=True, eq=False)
 class Program:
     """A composed network.
 
-    ``steps`` run in order. ``output`` names the edge that is the result; ``tail`` are shape operators (reshape,
-    transpose, slice) applied to it at the end.
+    ``steps`` run in order. ``output`` names the edge that is the result; ``tail`` are shape operators applied to it at
+    the end, and ``host_tail`` a softmax of the real result that the host takes after that.
     """
 
     groups: tuple[CodeGroup, ...]
     steps: tuple[Step, ...]
     output: str
-    tail: tuple[ops.Reshape | ops.Transpose | ops.Slice, ...] = field(default=())
+    tail: tuple[TailOp, ...] = field(default=())
+    host_tail: ops.Softmax | None = None
 
     @cached_property
     def group(self) -> dict[str, CodeGroup]:
@@ -225,7 +297,7 @@ class Program:
         """The code group of every code edge."""
         found: dict[str, CodeGroup] = {}
         for step in self.steps:
-            if isinstance(step, EncodeInput | Encode):
+            if isinstance(step, EncodeInput | Encode | EncodeReal | Join):
                 found[step.name] = self.group[step.group]
             elif isinstance(step, Carry):
                 found[step.name] = found[step.source]
@@ -252,12 +324,17 @@ class Program:
             shape = infer_shape(self.output, op, [shape])
         return shape
 
+    @property
+    def ends_on_host(self) -> bool:
+        """Whether the result is a real edge: the last operator runs on the host."""
+        return isinstance(self.step[self.output], Host)
+
     def summing_source(self, name: str) -> Summing:
         """The accumulation step behind an accumulator edge."""
         step = self.step[name]
         while isinstance(step, Activate):
             step = self.step[step.source]
-        assert isinstance(step, WeightedSum | PooledSum | CodeSum), name
+        assert isinstance(step, WeightedSum | PooledSum | CodeSum | CodeProduct), name
         return step
 
     def unit_index(self, name: str) -> NDArray[np.intp]:
@@ -287,20 +364,40 @@ class Program:
         return self.summing_source(name).acc_scales
 
 
+def sources_of(step: Step) -> list[str]:
+    """The edges a step reads, in order."""
+    match step:
+        case EncodeInput():
+            return []
+        case WeightedSum():
+            return [step.source, *(term.source for term in step.residuals)]
+        case CodeSum():
+            return [term.source for term in step.terms]
+        case CodeProduct():
+            return [step.left, step.right]
+        case Join() | Host():
+            return list(step.sources)
+        case _:
+            return [step.source]
+
+
 def _step_shape(step: Step, shapes: dict[str, Shape]) -> Shape:
+    read = [shapes[name] for name in sources_of(step)]
     match step:
         case EncodeInput():
             return step.shape
         case WeightedSum():
-            return _weighted_shape(step, shapes[step.source])
+            return _weighted_shape(step, read[0])
         case PooledSum():
-            return (shapes[step.source][0], *step.divisor_index.shape)
-        case CodeSum():
-            return shapes[step.terms[0].source]
-        case Encode() | Activate():
-            return shapes[step.source]
-        case Carry():
-            return infer_shape(step.name, step.op, [shapes[step.source]])
+            return (read[0][0], *step.divisor_index.shape)
+        case CodeProduct():
+            return infer_shape(step.name, ops.Multiply(), read)
+        case Carry() | Host():
+            return infer_shape(step.name, step.op, read)
+        case Join():
+            return infer_shape(step.name, ops.Concat(step.axis), read)
+        case CodeSum() | Encode() | EncodeReal() | Activate():
+            return read[0]
 
 
 def _weighted_shape(step: WeightedSum, source: Shape) -> Shape:

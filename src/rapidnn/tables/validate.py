@@ -9,22 +9,42 @@ from typing import Any
 import numpy as np
 
 from rapidnn.graph import ops
-from rapidnn.tables.activation import COMPARED, FUNCTIONS, fuse
+from rapidnn.tables.activation import COMPARED, fuse
+from rapidnn.tables.functions import PARAMETERS
 from rapidnn.tables.products import ACCUMULATOR_LIMIT, neuron_bounds, product_limit
 from rapidnn.tables.program import (
     Activate,
     ActivationTable,
     Carry,
     CodeGroup,
+    CodeProduct,
     CodeSum,
     Encode,
     EncodeInput,
+    EncodeReal,
+    Host,
+    Join,
     PooledSum,
     Program,
     Residual,
     Step,
     WeightedSum,
+    sources_of,
 )
+
+_TAIL = (ops.Reshape, ops.Transpose, ops.Slice, ops.Take)
+_CARRIED = (*_TAIL, ops.MaxPool, ops.Pad, ops.ZeroStuff)
+_HOSTED = (*_TAIL, *ops.HOST)
+_READS: dict[type[Any], tuple[str, ...]] = {
+    Encode: ("accumulator",),
+    Activate: ("accumulator",),
+    EncodeReal: ("real",),
+    Host: ("code", "accumulator", "real"),
+}
+"""Kinds of edges a step may read; code edges where nothing else is said."""
+_MAKES = dict.fromkeys((WeightedSum, PooledSum, CodeSum, CodeProduct, Activate), "accumulator") | {
+    Host: "real"
+}
 
 
 def validate(program: Program) -> None:
@@ -41,18 +61,19 @@ def validate(program: Program) -> None:
     for position, step in enumerate(program.steps):
         _expect(step.name not in kinds, f"two steps are named {step.name!r}")
         _expect(position == 0 or not isinstance(step, EncodeInput), f"step {step.name!r} is a second input")
-        for source, kind in _reads(step):
+        wanted = _READS.get(type(step), ("code",))
+        for source in sources_of(step):
+            fits = source in kinds and kinds[source] in wanted
             _expect(
-                kinds.get(source) == kind,
-                f"step {step.name!r} reads {source!r}, which is not an earlier {kind} edge",
+                fits,
+                f"step {step.name!r} reads {source!r}, which is not an earlier {' or '.join(wanted)} edge",
             )
-        kinds[step.name] = (
-            "accumulator" if isinstance(step, WeightedSum | PooledSum | CodeSum | Activate) else "code"
-        )
+        _expect(position == 0 or bool(sources_of(step)), f"step {step.name!r} reads nothing")
+        kinds[step.name] = _MAKES.get(type(step), "code")
     _expect(program.output in kinds, f"the output {program.output!r} is not an edge")
+    _expect(all(isinstance(op, _TAIL) for op in program.tail), "an operator of the tail is not one of shape")
     _expect(
-        all(isinstance(op, ops.Reshape | ops.Transpose | ops.Slice) for op in program.tail),
-        "bad tail operator",
+        program.host_tail is None or isinstance(program.host_tail, ops.Softmax), "host_tail is not a softmax"
     )
     for step in program.steps:
         try:
@@ -62,30 +83,19 @@ def validate(program: Program) -> None:
     _ = program.output_shape
 
 
-def _reads(step: Step) -> list[tuple[str, str]]:
-    match step:
-        case EncodeInput():
-            return []
-        case Encode() | Activate():
-            return [(step.source, "accumulator")]
-        case CodeSum():
-            _expect(len(step.terms) > 0, f"step {step.name!r} sums nothing")
-            return [(term.source, "code") for term in step.terms]
-        case WeightedSum():
-            return [(step.source, "code"), *((term.source, "code") for term in step.residuals)]
-        case PooledSum() | Carry():
-            return [(step.source, "code")]
-
-
 def _check(program: Program, step: Step) -> None:
     checks: dict[type[Any], Callable[..., None]] = {
         EncodeInput: _encode_input,
         WeightedSum: _weighted_sum,
         PooledSum: _pooled_sum,
         CodeSum: _code_sum,
+        CodeProduct: _code_product,
         Encode: _encode,
+        EncodeReal: _encode_real,
         Activate: _activate,
         Carry: _carry,
+        Join: _join,
+        Host: _host,
     }
     checks[type(step)](program, step)
 
@@ -105,13 +115,17 @@ def _group(group: CodeGroup) -> None:
 
 
 def _encode_input(program: Program, step: EncodeInput) -> None:
+    _encode_real(program, step)
+    _expect(
+        all(isinstance(n, int) and n > 0 for n in step.shape), "the input shape must be positive integers"
+    )
+
+
+def _encode_real(program: Program, step: EncodeInput | EncodeReal) -> None:
     group = program.group[step.group]
     _array(step.thresholds, np.float32, (group.size - 1,), "thresholds")
     _expect(bool(np.isfinite(step.thresholds).all()), "thresholds must be finite")
     _expect(bool((np.diff(step.thresholds) >= 0).all()), "thresholds must ascend")
-    _expect(
-        all(isinstance(n, int) and n > 0 for n in step.shape), "the input shape must be positive integers"
-    )
 
 
 def _weighted_sum(program: Program, step: WeightedSum) -> None:
@@ -168,7 +182,46 @@ def _pooled_sum(program: Program, step: PooledSum) -> None:
 def _code_sum(program: Program, step: CodeSum) -> None:
     _array(step.acc_scales, np.float64, (1,), "acc_scales")
     _scale(float(step.acc_scales[0]), "")
-    _bound(step.bound, sum(int(_term(program, step.name, term, 1).max()) for term in step.terms))
+    peaks = [int(_term(program, step.name, term, 1).max()) for term in step.terms]
+    if step.offset is not None:
+        _array(step.offset, np.int32, (None,) * step.offset.ndim, "offset")
+        shape = program.shapes[step.name]
+        _expect(np.broadcast_shapes(step.offset.shape, shape) == shape, "offset does not fit the sum")
+        peaks.append(int(np.abs(step.offset.astype(np.int64)).max()))
+    _bound(step.bound, sum(peaks))
+
+
+def _code_product(program: Program, step: CodeProduct) -> None:
+    left, right = program.group_of[step.left], program.group_of[step.right]
+    _expect(2 <= step.product_bits <= 31, "product_bits must be 2 to 31")
+    wanted = np.int16 if step.product_bits <= 16 else np.int32
+    _array(step.products, wanted, (left.size, right.size), "products")
+    _array(step.acc_scales, np.float64, (1,), "acc_scales")
+    _scale(float(step.acc_scales[0]), "")
+    _bound(step.bound, int(np.abs(step.products.astype(np.int64)).max()))
+    _ = program.shapes[step.name]
+
+
+def _join(program: Program, step: Join) -> None:
+    group = program.group[step.group]
+    sources = [program.group_of[source] for source in step.sources]
+    if not step.recode:
+        _expect(all(source is group for source in sources), "joined codes are of different codebooks")
+    else:
+        _expect(len(step.recode) == len(sources), "one recoding table a source")
+        for table, source in zip(step.recode, sources, strict=True):
+            _array(table, np.uint8, (source.size,), "recode")
+            _expect(int(table.max()) < group.size, "a recoded code is outside the codebook")
+    _ = program.shapes[step.name]
+
+
+def _host(program: Program, step: Host) -> None:
+    _expect(isinstance(step.op, _HOSTED), "the host does not run this operator")
+    if isinstance(step.op, ops.LayerNorm):
+        _expect(isinstance(step.op.epsilon, float) and step.op.epsilon >= 0, "epsilon must not be negative")
+        for array in (step.op.scale, step.op.shift):
+            _array(array, np.float32, program.shapes[step.sources[0]][-step.op.axes :], "layer normalisation")
+    _ = program.shapes[step.name]
 
 
 def _encode(program: Program, step: Encode) -> None:
@@ -188,9 +241,11 @@ def _activate(program: Program, step: Activate) -> None:
 
 
 def _carry(program: Program, step: Carry) -> None:
-    _expect(isinstance(step.op, ops.CODE_CARRYING), "codes cannot pass through this operator")
+    _expect(isinstance(step.op, _CARRIED), "codes cannot pass through this operator")
     if isinstance(step.op, ops.Pad):
         _padding(program.group_of[step.source], step.op.pads)
+    if isinstance(step.op, ops.ZeroStuff):
+        _padding(program.group_of[step.source], ((1, 1),))
     _ = program.shapes[step.name]
 
 
@@ -201,7 +256,11 @@ def _activation(table: ActivationTable, sets: int) -> None:
         if table.cap is not None:
             _array(table.cap, np.int32, (sets,), "cap")
         return
-    _expect(table.kind in FUNCTIONS, f"unknown activation {table.kind!r}")
+    known = PARAMETERS.get(table.kind)
+    _expect(
+        known == len(table.parameters),
+        f"unknown activation {table.kind!r} of {len(table.parameters)} parameters",
+    )
     _expect(table.cap is None, f"{table.kind} has no cap")
     if table.z is None or table.g is None:
         raise ValueError(f"{table.kind} needs a table")

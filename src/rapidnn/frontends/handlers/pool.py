@@ -6,7 +6,9 @@ import math
 from collections.abc import Callable
 
 from rapidnn.frontends.context import NodeContext
+from rapidnn.frontends.handlers.affine import scaled
 from rapidnn.frontends.handlers.windows import read_window
+from rapidnn.frontends.layout import BATCH_FIRST, Layout
 from rapidnn.frontends.registry import handles
 from rapidnn.graph.ops import AvgPool, MaxPool, Op, Reshape, Transpose
 
@@ -48,20 +50,26 @@ def global_max_pool(ctx: NodeContext) -> str:
     return _reduce(ctx, tuple(range(1, len(ctx.shape(0)))), _whole_max, keep=True)
 
 
-@handles("ReduceMean", "ReduceMax")
+@handles("ReduceMean", "ReduceMax", "ReduceSum", any_layout=True)
 def reduce_axes(ctx: NodeContext) -> str:
-    """Mean or maximum over axes of a sample."""
-    rank = len(ctx.full_shape(0))
+    """Mean, sum or maximum over axes of a sample."""
     given = ctx.integers("axes", 1)
     if not given:
         if ctx.integer("noop_with_empty_axes", 0):
             return ctx.edge(0)
         ctx.fail("a reduction over all axes would mix the samples of a batch")
-    axes = sorted({axis % rank for axis in given})
-    if axes[0] == 0:
-        ctx.fail("a reduction over the batch axis is not supported")
-    pool = _whole_mean if ctx.node.op_type == "ReduceMean" else _whole_max
-    return _reduce(ctx, tuple(axis - 1 for axis in axes), pool, keep=bool(ctx.integer("keepdims", 1)))
+    axes = tuple(sorted({ctx.axis(0, axis) for axis in given}))
+    kind, keep = ctx.node.op_type, bool(ctx.integer("keepdims", 1))
+    layout = ctx.layout(0)
+    if not keep:
+        if any(layout.start <= axis < layout.stop for axis in axes):
+            ctx.fail("it drops an axis that is merged with the batch")
+        gone = sum(axis < layout.start for axis in axes)
+        layout = Layout(layout.start - gone, layout.place - gone, layout.stop - gone)
+    edge = _reduce(ctx, axes, _whole_max if kind == "ReduceMax" else _whole_mean, keep=keep)
+    if kind == "ReduceSum":
+        edge = scaled(ctx, edge, float(math.prod(ctx.shape(0)[axis] for axis in axes)), part="sum")
+    return edge if layout == BATCH_FIRST else ctx.placed(edge, layout)
 
 
 def _whole_mean(kernel: tuple[int, ...]) -> Op:

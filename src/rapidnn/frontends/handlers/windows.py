@@ -24,8 +24,9 @@ def read_window(ctx: NodeContext, kernel: tuple[int, ...]) -> Window:
         ctx.fail(
             f"{rank} spatial axes on samples of shape {ctx.shape(0)}; 1 to 3 after the channels are needed"
         )
-    stride = tuple(ctx.integers("strides") or [1] * rank)
-    dilation = tuple(ctx.integers("dilations") or [1] * rank)
+    if min(kernel) < 1:
+        ctx.fail(f"a kernel of {kernel} is empty")
+    stride, dilation = positive(ctx, "strides", rank), positive(ctx, "dilations", rank)
     auto = ctx.text("auto_pad", "NOTSET")
     if auto == "NOTSET":
         pads = ctx.integers("pads") or [0] * (2 * rank)
@@ -42,3 +43,11 @@ def read_window(ctx: NodeContext, kernel: tuple[int, ...]) -> Window:
         small, large = total // 2, total - total // 2
         padding.append((small, large) if auto == "SAME_UPPER" else (large, small))
     return Window(stride, tuple(padding), dilation)
+
+
+def positive(ctx: NodeContext, name: str, rank: int) -> tuple[int, ...]:
+    """An attribute of one positive integer per spatial axis, all 1 where it is absent."""
+    values = ctx.integers(name) or [1] * rank
+    if len(values) != rank or min(values) < 1:
+        ctx.fail(f"{name} {values} must be {rank} positive integers")
+    return tuple(values)
