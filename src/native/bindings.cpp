@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "bindings.h"
 #include "kernels.h"
 
 namespace nb = nanobind;
@@ -53,5 +54,6 @@ std::tuple<Out<double>, Out<std::int64_t>, double> kmeans(In<double> values, In<
 NB_MODULE(_native, m) {
   m.doc() = "rapidnn's native kernels";
   m.def("add_to_histogram", &add_to_histogram, "x"_a, "counts"_a, "low_sums"_a);
+  rapidnn::bind_network(m);
   m.def("kmeans", &kmeans, "values"_a, "weights"_a, "k"_a, "fix_zero"_a);
 }

@@ -7,3 +7,79 @@ def add_to_histogram(
 def kmeans(
     values: NDArray[np.float64], weights: NDArray[np.float64], k: int, fix_zero: bool
 ) -> tuple[NDArray[np.float64], NDArray[np.int64], float]: ...
+def kernel_paths() -> list[str]: ...
+
+class Network:
+    def __init__(self) -> None: ...
+    def add_edge(self, elements: int, accumulator: bool) -> int: ...
+    def encode_input(
+        self, out: int, index: NDArray[np.int32], thresholds: NDArray[np.int32], codes: NDArray[np.uint8]
+    ) -> None: ...
+    def encode(
+        self,
+        out: int,
+        source: int,
+        unit: NDArray[np.int32],
+        thresholds: NDArray[np.int32],
+        codes: NDArray[np.uint8],
+        sets: int,
+    ) -> None: ...
+    def encode_last(self, thresholds: NDArray[np.int32], codes: NDArray[np.uint8], sets: int) -> None: ...
+    def weighted(
+        self,
+        out: int,
+        source: int,
+        channels: int,
+        groups: int,
+        sets: int,
+        first: NDArray[np.int32],
+        place: NDArray[np.int32],
+        base: NDArray[np.int32],
+        places: int,
+        taps: int,
+        bias: NDArray[np.int32],
+        blocks: NDArray[np.uint8],
+        whole: NDArray[np.int32],
+        weight_size: int,
+        input_size: int,
+    ) -> None: ...
+    def planes(
+        self,
+        table: NDArray[np.int8],
+        shift: list[int],
+        by_input: NDArray[np.int8],
+        input_shift: list[int],
+        columns: NDArray[np.uint8],
+        column_width: int,
+    ) -> None: ...
+    def factors(
+        self, weights: NDArray[np.int8], operand: NDArray[np.uint8], correction: NDArray[np.int32], zero: int
+    ) -> None: ...
+    def term(self, edge: int, rows: NDArray[np.int32], codes: int) -> None: ...
+    def pooled(
+        self,
+        out: int,
+        source: int,
+        index: NDArray[np.int32],
+        taps: int,
+        row: NDArray[np.int32],
+        unit: NDArray[np.int32],
+    ) -> None: ...
+    def max_pool(self, out: int, source: int, index: NDArray[np.int32], taps: int) -> None: ...
+    def code_sum(self, out: int, offset: NDArray[np.int32]) -> None: ...
+    def product(
+        self,
+        out: int,
+        left: int,
+        right: int,
+        index: NDArray[np.int32],
+        table: NDArray[np.int32],
+        right_size: int,
+    ) -> None: ...
+    def gather(
+        self, out: int, sources: list[int], index: NDArray[np.int32], recode: NDArray[np.uint8], pad_code: int
+    ) -> None: ...
+    def seal(self, output: int, output_index: NDArray[np.int32]) -> None: ...
+    def run(
+        self, x: NDArray[np.float32], out: NDArray[np.int32], threads: int, path: str, use_factors: bool
+    ) -> None: ...

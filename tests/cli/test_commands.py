@@ -61,9 +61,9 @@ def test_reference_backend_gives_the_same_accuracy(demo):
     out, _ = demo
     results = [
         run_json("evaluate", out / "digits-cnn.rapidnn", "--limit", 20, "--backend", backend)["result"]
-        for backend in ("numpy", "reference")
+        for backend in ("cpu", "numpy", "reference")
     ]
-    assert results[0]["accuracy"] == results[1]["accuracy"]
+    assert results[0]["accuracy"] == results[1]["accuracy"] == results[2]["accuracy"]
 
 
 def test_run_writes_outputs_and_accumulators(demo, tmp_path):

@@ -107,7 +107,7 @@ def test_bad_options(demo, tmp_path, weights):
     assert "1 to 256" in refused(*start, "-w", "300")
     assert "expected a size" in refused(*start, "-w", "many")
     assert "no layer 'conv9'" in refused(*start, "-w", "conv9=4")
-    assert "available: numpy, reference" in refused("evaluate", artifact, "--backend", "gpu")
+    assert "available: cpu, numpy, reference" in refused("evaluate", artifact, "--backend", "gpu")
     assert "rna.cycle_ns" in refused("cost", artifact, "--set", "rna.cycle_n=1")
     assert "KEY=VALUE" in refused("cost", artifact, "--set", "rna.cycle_ns")
     assert "hardware" in refused("cost", artifact, "--hardware", "none-such")

@@ -47,10 +47,10 @@ def test_not_a_model() -> None:
 @pytest.mark.parametrize(
     ("nodes", "message"),
     [
-        ([node("LRN", ["x"], "y", name="lrn", size=3)], r"operator 'LRN' at node 'lrn' \(it divides by a sum of .* is not"),
+        ([node("LRN", ["x"], "y", name="lrn", size=3)], r"'LRN' at node 'lrn' \(it divides by .* is not"),
         (
             [node("Softplus", ["x"], "a"), node("Erf", ["a"], "b"), node("Softplus", ["b"], "y")],
-            r"operators 'Softplus' at node 'a' and 1 more, 'Erf' at node 'b' are not supported \(supported: Add, .*Conv",
+            r"operators 'Softplus' at node 'a' and 1 more, 'Erf' at node 'b' are not supported \(supported: .*Conv",
         ),
         ([helper.make_node("Magic", ["x"], ["y"], domain="own")], "operator 'own::Magic' at node 'y'"),
         ([node("Relu", ["gone"], "y")], "node 'y' reads 'gone', which the model does not hold"),
@@ -58,7 +58,7 @@ def test_not_a_model() -> None:
         ([node("Add", ["c", "c"], "y")], "'y' does not depend on the network's input"),
         ([node("Clip", ["x", "c"], "y")], "operator 'Clip' at node 'y'.*one number"),
         ([node("Div", ["x", "x"], "y")], "operator 'Div' at node 'y': its divisor depends on"),
-        ([node("Mul", ["x", "planes"], "y")], r"operator 'Mul' at node 'y': a constant of shape \(2, 3\) varies along the batch"),
+        ([node("Mul", ["x", "planes"], "y")], r"'Mul' at node 'y': a constant of .* varies along the batch"),
         ([node("MatMul", ["x", "x"], "y")], "operator 'MatMul' at node 'y'.*mix the samples"),
         ([node("Transpose", ["x"], "y")], "does not have the batch as its first axis"),
         ([node("Reshape", ["x", "flat"], "y")], "does not have the batch as its first axis"),
@@ -71,7 +71,7 @@ def test_not_a_model() -> None:
         ([node("Where", ["mask", "x", "c"], "y")], "'Where' at node 'y' .a choice between activations"),
         ([node("Erf", ["x"], "a"), node("Tanh", ["a"], "y")], "operator 'Erf' at node 'a' is not supported"),
         ([node("Pow", ["x", "seven"], "a"), node("Resize", ["a", "", "twice"], "y", mode="linear")],
-         "2 nodes are refused: operator 'Pow' at node 'a': the power 7.*; operator 'Resize' at node 'y': mode 'linear'"),
+         "2 nodes are refused: .*'Pow' at node 'a': the power 7.*; .*'Resize' at node 'y': mode 'linear'"),
         ([node("Cast", ["x"], "h", to=10), node("Cast", ["h"], "y", to=1)], "operator 'Cast' at node 'h'"),
         ([node("ReduceMean", ["x"], "y")], "would mix the samples"),
         ([node("Add", ["x", "wide"], "y")], r"node 'y': a constant of shape \(4,\) meets samples of shape \(3,\)"),

@@ -8,30 +8,9 @@ import pytest
 
 from rapidnn.errors import DataError
 from rapidnn.frontends import import_model
-from rapidnn.graph import ops
 from rapidnn.graph.float_exec import run_float
-from rapidnn.graph.ir import Graph
+from tests.frontends.checking import check, ints, kinds
 from tests.frontends.onnx_models import build, floats, node, run, save
-
-INT = np.int64
-
-
-def ints(*numbers: int) -> np.ndarray:
-    return np.array(numbers, INT)
-
-
-def check(file: Path, *shape: int, count: int = 3) -> Graph:
-    """Import, and compare with onnxruntime on samples that the import has not seen."""
-    x = floats(count, *shape)
-    graph = import_model(file, floats(count, *shape))
-    wanted = run(file, x)
-    np.testing.assert_allclose(run_float(graph, x), wanted, atol=1e-4 * np.abs(wanted).max())
-    return graph
-
-
-def kinds(graph: Graph) -> list[str]:
-    return [ops.op_name(n.op) for n in graph][1:]
-
 
 WEIGHTS = {"w": floats(4, 3, 3, 3), "b": floats(4)}
 
@@ -174,7 +153,7 @@ def test_shape_computations_fold(tmp_path: Path) -> None:
         node("Cast", ["pads0"], "pads", to=7),
         node("Pad", ["f", "pads"], "y"),
     ]
-    tensors = {"zero": np.array(0, INT), "axis": ints(0), "rest": ints(-1), "zeros": ints(3)}
+    tensors = {"zero": np.array(0, np.int64), "axis": ints(0), "rest": ints(-1), "zeros": ints(3)}
     graph = check(save(tmp_path, nodes, {**tensors, "amount": floats(1) * 0 + 2}, ("N", 2, 3)), 2, 3)
     assert kinds(graph) == ["relu", "Reshape", "Pad"]
     assert graph.output_shape == (8,)

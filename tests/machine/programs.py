@@ -72,7 +72,7 @@ def encode(name, source, size, *, activation=None, book="g", units=1):
 def table_activation(rows=8):
     """A sigmoid-like activation with a table of ``rows`` rows."""
     z = np.arange(rows, dtype=np.int32)
-    return ActivationTable("sigmoid", None, z[np.newaxis], z, 1.0)
+    return ActivationTable("sigmoid", (), None, z[np.newaxis], z, 1.0)
 
 
 def dense_program(inputs=8, outputs=4, w=4, u=4, seed=0, **more):

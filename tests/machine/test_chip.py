@@ -8,8 +8,8 @@ import pytest
 from rapidnn.machine import estimate_program, load_hardware
 from rapidnn.machine.allocation import allocate
 from rapidnn.machine.chip import edge_buffers
-from rapidnn.machine.layers import plan_layers
 from rapidnn.machine.macro import NeuronModel, Profile
+from rapidnn.machine.pipeline import plan_layers
 from rapidnn.machine.placement import StageTime, place
 from rapidnn.tables.program import CodeSum, Program, Residual
 from tests.machine.programs import conv_program, dense_program, encode, encode_input, group, weighted
@@ -95,7 +95,7 @@ def test_buffers_are_double_and_skips_are_deeper():
     first = weighted("a", "x", np.zeros((4, 4)), np.ones((1, 1, 4)), bound=10)
     second = weighted("b", "a.code", np.zeros((4, 4)), np.ones((1, 1, 4)), bound=10)
     rows = np.ones((1, 4), np.int32)
-    both = CodeSum("sum", (Residual("b.code", rows), Residual("x", rows)), np.ones(1), 10)
+    both = CodeSum("sum", (Residual("b.code", rows), Residual("x", rows)), None, np.ones(1), 10)
     steps = (
         encode_input((4,), 4),
         first,

@@ -20,10 +20,10 @@ from rapidnn.machine import (
     hardware_names,
     load_hardware,
 )
-from rapidnn.machine.layers import plan_layers
 from rapidnn.machine.ledger import COMPONENTS
 from rapidnn.machine.macro import NeuronModel, Profile
 from rapidnn.machine.peak import CURVE, peak_point, uniform_profile
+from rapidnn.machine.pipeline import plan_layers
 from rapidnn.tables.program import Program
 from tests.machine.programs import conv_program, dense_program, encode, encode_input, group, weighted
 from tests.strategies import compositions

@@ -72,3 +72,26 @@ def evaluation_of(composed, *, with_float=True, classes=3):
 def cost_of(composed, **overrides):
     x = np.random.default_rng(2).normal(size=(4, *composed.program.input_shape)).astype(np.float32)
     return estimate(composed, x, overrides=overrides)
+
+
+def attention(**settings):
+    """Squeeze-and-excitation, a concatenation, zero stuffing, a constant, attention and a norm on the host."""
+    net = Net((2, 6, 6)).conv("conv1", 2, 4).act("relu1", "relu")
+    net.add("squeeze", ops.AvgPool((6, 6), (6, 6), ((0, 0), (0, 0)), False, True)).add(
+        "vector", ops.Reshape((4,))
+    )
+    net.linear("excite", 4, 4).act("gate", "sigmoid").add("gates", ops.Reshape((4, 1, 1)))
+    net.add("scale", ops.Multiply(), "relu1", "gates").add("cat", ops.Concat(0), "scale", "relu1")
+    net.add("pool", ops.MaxPool((2, 2), (2, 2), ((0, 0), (0, 0)), (1, 1), False))
+    net.add("stuff", ops.ZeroStuff((2, 2))).conv("conv2", 8, 3).add("take", ops.Take(0, (2, 0, 0)))
+    net.add("flat", ops.Reshape((3, 25))).add("position", ops.AddConstant(net.normal(3, 25)))
+    net.linear("query", 25, 4).add("key", ops.Linear(net.normal(4, 25), net.normal(4)), "position")
+    net.add("turned", ops.Transpose((1, 0))).add("scores", ops.MatMul(), "query", "turned")
+    net.add("weights", ops.Softmax(1, False)).add("mixed", ops.MatMul(), "weights", "query")
+    net.add("norm", ops.LayerNorm(1, np.ones(4, np.float32), np.zeros(4, np.float32), 1e-5))
+    return (
+        net.linear("head", 4, 3)
+        .add("flat2", ops.Reshape((9,)))
+        .add("out", ops.Softmax(0, True))
+        .compose(**settings)
+    )

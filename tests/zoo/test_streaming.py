@@ -38,7 +38,8 @@ def test_composing_stays_under_twice_the_largest_layer_and_2_gib(name: str, tmp_
     )
     del module
     command = [sys.executable, "-c", _COMPOSE, str(path), str(tmp_path / "x.npy")]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
     peak, shape = done.stdout.split(maxsplit=1)
     assert shape.strip() == "(1000,)"
     assert int(peak) < 2 * largest + 2**31, (

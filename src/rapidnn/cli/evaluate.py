@@ -23,7 +23,7 @@ def evaluate(
         ),
     ] = None,
     weights: options.Weights = None,
-    backend: options.Backend = "numpy",
+    backend: options.Backend = "cpu",
     as_json: options.Json = False,
 ) -> None:
     """Run labelled data through the tables, bit-true, and print the accuracy (on the test data by default)."""

@@ -25,7 +25,7 @@ def run(
     output: Annotated[
         Path, typer.Option("-o", "--output", metavar="Y.npz", help="Results to write.", show_default=False)
     ],
-    backend: options.Backend = "numpy",
+    backend: options.Backend = "cpu",
     as_json: options.Json = False,
 ) -> None:
     """Run raw inputs through the tables; writes outputs (float32) and accumulators (int32)."""

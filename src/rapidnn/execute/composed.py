@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from rapidnn.data.preprocess import Preprocess
 from rapidnn.errors import DataError
 from rapidnn.execute.host import run_host, shape_op
 from rapidnn.execute.inputs import as_array, check_input
+from rapidnn.execute.native import NativeNetwork, supports
 from rapidnn.execute.reference import Edge, Observer, run_reference
 from rapidnn.execute.vectorised import run_vectorised
 from rapidnn.tables.artifact import Artifact, load_artifact, save_artifact
@@ -21,11 +23,12 @@ from rapidnn.tables.program import Program
 
 Executor = Callable[[Program, NDArray[np.float32], Observer | None], Edge]
 Progress = Callable[[int, int], None]
-BACKENDS: Mapping[str, Executor] = {"numpy": run_vectorised, "reference": run_reference}
-DEFAULT_BACKEND = "numpy"
+BACKENDS = ("cpu", "numpy", "reference")
+DEFAULT_BACKEND = "cpu"
 
 _EDGE_BYTES = 64 << 20
 _MAX_BATCH = 1024
+_NATIVE_BATCH = 4096
 
 
 class ComposedNetwork:
@@ -45,6 +48,7 @@ class ComposedNetwork:
         self.program = program
         self.preprocess = preprocess
         self.info = dict(info)
+        self._native: NativeNetwork | None = None
 
     def __repr__(self) -> str:
         return (
@@ -53,7 +57,12 @@ class ComposedNetwork:
         )
 
     def __call__(
-        self, x: Any, *, backend: str = DEFAULT_BACKEND, progress: Progress | None = None
+        self,
+        x: Any,
+        *,
+        backend: str = DEFAULT_BACKEND,
+        threads: int | None = None,
+        progress: Progress | None = None,
     ) -> NDArray[np.float32]:
         """Outputs for a batch.
 
@@ -62,7 +71,10 @@ class ComposedNetwork:
         x
             Array or tensor ``(N, *input_shape)``, preprocessed, used as float32.
         backend
-            ``"numpy"`` (matrix speed, portable) or ``"reference"`` (the definition, slow); the integers are the same.
+            ``"cpu"`` (native kernels; operators on the host go through ``"numpy"``), ``"numpy"`` (portable) or
+            ``"reference"`` (the definition, slow); the integers are the same.
+        threads
+            Threads of the native kernels, default all cores; the result does not depend on it.
         progress
             Called with the samples done and the samples there are.
 
@@ -75,10 +87,15 @@ class ComposedNetwork:
         DataError
             On an unknown backend, another shape, or NaN.
         """
-        return self.real(self.run(x, backend=backend, progress=progress))
+        return self.real(self.run(x, backend=backend, threads=threads, progress=progress))
 
     def accumulators(
-        self, x: Any, *, backend: str = DEFAULT_BACKEND, progress: Progress | None = None
+        self,
+        x: Any,
+        *,
+        backend: str = DEFAULT_BACKEND,
+        threads: int | None = None,
+        progress: Progress | None = None,
     ) -> NDArray[np.int32]:
         """The last layer's integers, int32 ``(N, *output_shape)``: equal on every backend. Arguments as in a call.
 
@@ -93,19 +110,21 @@ class ComposedNetwork:
             raise DataError(
                 "the network ends in an operator that runs on the host; it has no last-layer integers"
             )
-        return self.run(x, backend=backend, progress=progress)
+        return self.run(x, backend=backend, threads=threads, progress=progress)
 
     def run(
         self,
         x: Any,
         *,
         backend: str = DEFAULT_BACKEND,
+        threads: int | None = None,
         observe: Observer | None = None,
         progress: Progress | None = None,
     ) -> NDArray[Any]:
         """The result before scaling: int32, or float32 where the network ends on the host.
 
-        ``observe`` sees every edge of every batch; the rest is as in a call.
+        ``observe`` sees every edge of every batch (the native kernels keep edges to themselves, so ``"numpy"`` serves
+        it); the rest is as in a call.
         """
         if backend not in BACKENDS:
             raise DataError(f"backend {backend!r} is unknown; available: {', '.join(BACKENDS)}")
@@ -114,10 +133,16 @@ class ComposedNetwork:
             check_input(self.program, array)
             kind = np.float32 if self.program.ends_on_host else np.int32
             return np.zeros((0, *self.program.output_shape), kind)
-        size, parts = self.batch_size(), []
+        native = backend == "cpu" and observe is None and supports(self.program)
+        execute = run_reference if backend == "reference" else run_vectorised
+        size, parts = _NATIVE_BATCH if native else self.batch_size(), []
         for start in range(0, len(array), size):
             batch = check_input(self.program, array[start : start + size])
-            parts.append(self._finish(BACKENDS[backend](self.program, batch, observe)))
+            if native:
+                result = self.native().run(batch, threads=threads or os.cpu_count() or 1)
+            else:
+                result = execute(self.program, batch, observe)
+            parts.append(self._finish(result))
             if progress is not None:
                 progress(min(start + size, len(array)), len(array))
         return np.concatenate(parts)
@@ -129,8 +154,14 @@ class ComposedNetwork:
         outputs = (result * self._output_scales()).astype(np.float32)
         return outputs if self.program.host_tail is None else run_host(self.program.host_tail, [outputs])
 
+    def native(self) -> NativeNetwork:
+        """The program packed for the native kernels; packed at the first use."""
+        if self._native is None:
+            self._native = NativeNetwork(self.program)
+        return self._native
+
     def batch_size(self) -> int:
-        """Samples run at once, so that the largest edge stays within 64 MiB."""
+        """Samples that NumPy runs at once, so that the largest edge stays within 64 MiB."""
         largest = 4 * max(math.prod(shape) for shape in self.program.shapes.values())
         return max(1, min(_MAX_BATCH, _EDGE_BYTES // largest))
 

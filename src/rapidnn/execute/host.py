@@ -7,6 +7,8 @@ whatever its library's exp does.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -36,9 +38,7 @@ def run_host(op: HostOp, inputs: list[Float32]) -> Float32:
             return shape_op(op, inputs[0])
 
 
-def shape_op(
-    op: ops.Reshape | ops.Transpose | ops.Slice | ops.Take, x: NDArray[np.generic]
-) -> NDArray[np.generic]:
+def shape_op(op: ops.Reshape | ops.Transpose | ops.Slice | ops.Take, x: NDArray[Any]) -> NDArray[Any]:
     """Move the values of a batch: reshape, transpose, slice, take."""
     match op:
         case ops.Reshape():
@@ -86,7 +86,7 @@ def _log(x: Float64) -> Float64:
 
 def _sum(x: Float64, axis: int) -> Float64:
     """Sum in index order, the axis kept."""
-    return np.take(np.cumsum(x, axis=axis), [-1], axis=axis)
+    return np.asarray(np.take(np.cumsum(x, axis=axis), [-1], axis=axis))
 
 
 def _layer_norm(op: ops.LayerNorm, x: Float64) -> Float64:
@@ -95,7 +95,7 @@ def _layer_norm(op: ops.LayerNorm, x: Float64) -> Float64:
     centred = flat - _sum(flat, -1) / count
     variance = _sum(centred * centred, -1) / count
     normal = (centred / np.sqrt(variance + op.epsilon)).reshape(x.shape)
-    return normal * op.scale.astype(np.float64) + op.shift.astype(np.float64)
+    return np.asarray(normal * op.scale.astype(np.float64) + op.shift.astype(np.float64))
 
 
 def _matmul(a: Float64, b: Float64) -> Float64:

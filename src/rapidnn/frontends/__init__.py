@@ -2,5 +2,6 @@
 
 from rapidnn.frontends.importer import import_model
 from rapidnn.frontends.peek import input_shape
+from rapidnn.frontends.support import NodeSupport, SupportReport, support_report
 
-__all__ = ["import_model", "input_shape"]
+__all__ = ["NodeSupport", "SupportReport", "import_model", "input_shape", "support_report"]

@@ -186,7 +186,32 @@ def _evaluate(node: ir.Node, inputs: Sequence[Array | tuple[int, ...] | None], o
     size = _result_size(node, arrays)
     if size > _LIMIT:
         raise ValueError(f"it would have {size} elements; at most {_LIMIT} are computed")
+    if node.op_type in ("DequantizeLinear", "QuantizeLinear"):
+        return [_quantised(node, *arrays)]
     return _reference(node, arrays, opset)
+
+
+def _quantised(node: ir.Node, x: Array | None, scale: Array | None, zero: Array | None = None) -> Array:
+    """``saturate(round(x / scale) + zero)``, or ``(x - zero) * scale``, per tensor, axis or block (ONNX's formulas)."""
+    if x is None or scale is None:
+        raise ValueError("it needs a value and a scale")
+    axis = node.attributes["axis"].as_int() if "axis" in node.attributes else 1
+    block = node.attributes["block_size"].as_int() if "block_size" in node.attributes else 0
+    zero = np.zeros(scale.shape, np.uint8 if x.dtype.kind == "f" else x.dtype) if zero is None else zero
+    if zero.dtype.kind not in "iu":
+        raise ValueError(f"a zero point of type {zero.dtype} is not supported")
+    grid = []
+    for array in (scale.astype(np.float32), zero):
+        if array.size == 1:
+            grid.append(array.reshape(()))
+        elif block:
+            grid.append(np.repeat(array, block, axis=axis).take(range(x.shape[axis]), axis=axis))
+        else:
+            grid.append(array.reshape([-1 if a == axis % x.ndim else 1 for a in range(x.ndim)]))
+    if node.op_type == "DequantizeLinear":
+        return np.asarray((x.astype(np.int64) - grid[1].astype(np.int64)).astype(np.float32) * grid[0])
+    info = np.iinfo(zero.dtype)
+    return np.clip(np.rint(x / grid[0]) + grid[1].astype(np.float64), info.min, info.max).astype(zero.dtype)
 
 
 def _constant(node: ir.Node) -> Array:
@@ -213,7 +238,7 @@ def _of_shape(node: ir.Node, shape: tuple[int, ...]) -> Array:
     return np.array(shape[first:last], np.int64)
 
 
-def _result_size(node: ir.Node, arrays: Sequence[Array | None]) -> int:  # noqa: PLR0911 - one line per operator
+def _result_size(node: ir.Node, arrays: Sequence[Array | None]) -> int:
     """An upper bound of the number of elements of the largest result."""
     given = [array for array in arrays if array is not None]
     if node.op_type in ("DequantizeLinear", "QuantizeLinear"):

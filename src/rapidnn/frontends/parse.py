@@ -14,7 +14,7 @@ from rapidnn.frontends.context import NodeContext
 from rapidnn.frontends.layout import BATCH_FIRST
 from rapidnn.frontends.names import display_name
 from rapidnn.frontends.patterns import find_patterns
-from rapidnn.frontends.quiet import first_line
+from rapidnn.frontends.quiet import first_line, quiet
 from rapidnn.frontends.registry import REFUSED, handler_table, takes_any_layout
 from rapidnn.graph.ir import Graph, Node
 from rapidnn.graph.ops import Input
@@ -41,6 +41,8 @@ class Visit:
     folded: bool = False
     added: tuple[Node, ...] = ()
     shape: Shape | None = None
+    shapes: dict[str, Shape] = field(default_factory=dict)
+    parameters: int = 0
     refused: str = ""
 
 
@@ -63,7 +65,7 @@ def parse(model: ir.Model, batch: int, sample_shape: Shape) -> Parsed:
         refused node.
     """
     walk = Walk(model, batch, sample_shape)
-    _check_inputs(walk.nodes, model)
+    check_inputs(walk.nodes, model)
     _check_supported(walk.nodes)
     walk.run()
     refused = [visit.refused for visit in walk.visits if visit.refused]
@@ -92,31 +94,39 @@ class Walk:
     def __post_init__(self) -> None:
         self.opset = self.model.graph.opset_imports.get("", 1)
         self.builder = GraphBuilder(self.batch)
+        self.inferred = False
         self.nodes = _needed(self.model, find_patterns(self.model))
 
     def run(self) -> None:
         """Visit every node."""
-        source = next(v for v in self.model.graph.inputs if not v.is_initializer())
-        self._learn(source, self.builder.add(source.name or "input", Input(tuple(self.sample_shape)), ()))
+        self.begin()
         for step in self.nodes:
             if not all(value is None or self._has(value) for value in step.inputs):
                 continue  # behind a refused node whose shape nobody knows
-            visit = Visit(step.node, display_name(step.node))
+            visit = Visit(step.node, display_name(step.node), shapes=self.builder.shapes)
             self.visits.append(visit)
             count = len(self.builder.nodes)
             try:
                 self._visit(step, visit)
             except ModelError as error:
-                visit.refused = first_line(error)
+                visit.refused = " ".join(str(error).split())
                 del self.builder.nodes[count:]
                 self._go_on(step, visit)
             visit.added = tuple(self.builder.nodes[count:]) if not visit.refused else ()
             edge = self.known.get(step.outputs[0])
             visit.shape = self.builder.shapes[edge] if isinstance(edge, str) else None
 
+    def begin(self) -> None:
+        """Make the graph's input."""
+        source = next(v for v in self.model.graph.inputs if not v.is_initializer())
+        self.learn(source, self.builder.add(source.name or "input", Input(tuple(self.sample_shape)), ()))
+
     def parsed(self) -> Parsed:
         """The graph, once every node was taken."""
-        output = self.model.graph.outputs[0]
+        return self.parsed_for(self.model.graph.outputs[0])
+
+    def parsed_for(self, output: ir.Value) -> Parsed:
+        """The graph of one of the model's outputs."""
         result = self.known.get(output)
         if not isinstance(result, str):
             raise ModelError(f"output {output.name!r} does not depend on the network's input")
@@ -137,6 +147,8 @@ class Walk:
             for value, array in zip(step.outputs, results, strict=False):
                 self.known[value] = Constant(value.name or visit.name, array)
             return
+        floats = [v.array for v in inputs if isinstance(v, Constant) and v.array.dtype.kind == "f"]
+        visit.parameters = sum(array.size for array in floats)
         context = NodeContext(node, self.builder.unique(visit.name), inputs, self.builder, self.opset)
         self._check_layout(context)
         result = self._handle(context)
@@ -144,7 +156,7 @@ class Walk:
         if any(value.uses() or value.is_graph_output() for value in step.outputs[len(edges) :]):
             context.fail("its second output is used; only the first is supported")
         for value, edge in zip(step.outputs, edges, strict=False):
-            self._learn(value, edge)
+            self.learn(value, edge)
 
     def _handle(self, context: NodeContext) -> str | list[str] | SequenceValue:
         handler = handler_table().get(context.node.op_type)
@@ -171,16 +183,20 @@ class Walk:
 
     def _go_on(self, step: Step, visit: Visit) -> None:
         """Stand-ins for the outputs of a refused node, where their shape is known."""
+        if not self.inferred and any(value.shape is None for value in step.outputs):
+            self.inferred = True
+            _infer_shapes(self.model)
         for value in step.outputs:
             dims = [] if value.shape is None else list(value.shape)[1:]
             shape = tuple(d for d in dims if isinstance(d, int) and d > 0)
             if value.shape is not None and len(shape) == len(dims) == len(value.shape) - 1:
                 try:
-                    self._learn(value, self.builder.add(f"{visit.name}.refused", Input(shape), ()))
+                    self.learn(value, self.builder.add(f"{visit.name}.refused", Input(shape), ()))
                 except ModelError:
                     continue
 
-    def _learn(self, value: ir.Value, edge: str | SequenceValue) -> None:
+    def learn(self, value: ir.Value, edge: str | SequenceValue) -> None:
+        """Note that an ONNX value is this edge or sequence of edges."""
         self.known[value] = edge
         if value.name and isinstance(edge, str) and self.builder.layout(edge) == BATCH_FIRST:
             self.values.setdefault(edge, value.name)
@@ -236,6 +252,17 @@ def _initialiser(value: ir.Value) -> Constant:
     return Constant(value.name or "initialiser", view)
 
 
+def _infer_shapes(model: ir.Model) -> None:
+    """ONNX's own shapes for the model's values, where it can tell."""
+    from onnx_ir.passes.common import ShapeInferencePass
+
+    try:
+        with quiet():
+            ShapeInferencePass()(model)
+    except Exception:  # it is an aid for messages only; a malformed model has its own error already
+        return
+
+
 def _needed(model: ir.Model, patterns: dict[ir.Node, ir.Node]) -> list[Step]:
     """The nodes that the output depends on, in order, patterns in the place of their last node."""
     waiting = list(model.graph.outputs)
@@ -248,7 +275,8 @@ def _needed(model: ir.Model, patterns: dict[ir.Node, ir.Node]) -> list[Step]:
     return [Step(patterns.get(node, node), tuple(node.outputs)) for node in model.graph if node in needed]
 
 
-def _check_inputs(steps: list[Step], model: ir.Model) -> None:
+def check_inputs(steps: list[Step], model: ir.Model) -> None:
+    """Refuse nodes that read a value which nothing produces and the model does not hold."""
     for step in steps:
         for value in step.inputs:
             if value is None or value.producer() is not None:

@@ -152,7 +152,7 @@ def _axes(node: ir.Node) -> tuple[int, ...]:
         return ()
     if "axes" in node.attributes:
         return tuple(node.attributes["axes"].as_ints())
-    array = _array(node.inputs[1]) if len(node.inputs) > 1 and node.inputs[1] is not None else None
+    array = small_constant(node.inputs[1]) if len(node.inputs) > 1 and node.inputs[1] is not None else None
     return () if array is None else tuple(int(v) for v in array.reshape(-1))
 
 
@@ -194,7 +194,7 @@ def _is_scaled(value: ir.Value | None, scale: float, x: ir.Value) -> bool:
     return len(values) == 1 and values[0] is x and _near(found, scale)
 
 
-def _factors(value: ir.Value, depth: int = 0) -> tuple[float, list[ir.Value]]:  # noqa: PLR0911 - one a form
+def _factors(value: ir.Value, depth: int = 0) -> tuple[float, list[ir.Value]]:
     """A value as a number times other values: multiplications, divisions by numbers, squares and cubes.
 
     What others read too is only opened at the top, so that the factors stay the operands the exporter saw.
@@ -244,11 +244,11 @@ def _number(value: ir.Value, depth: int = 0) -> float | None:
         if node.op_type == "Sqrt":
             inner = _number(node.inputs[0], depth + 1)
             return math.sqrt(inner) if inner is not None and inner >= 0 else None
-    array = _array(value)
+    array = small_constant(value)
     return float(array.reshape(())) if array is not None and array.size == 1 else None
 
 
-def _array(value: ir.Value) -> Any:
+def small_constant(value: ir.Value) -> Any:
     """A small constant, None for everything else."""
     from rapidnn.frontends import constants
 

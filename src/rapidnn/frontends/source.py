@@ -13,7 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rapidnn.errors import DataError, ModelError
+from rapidnn.frontends.external import check_external
+from rapidnn.frontends.quantised import remove_activation_pairs
 from rapidnn.frontends.quiet import evaluation_mode, first_line, quiet
+from rapidnn.frontends.structure import checked
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -23,7 +26,8 @@ Array = NDArray[np.float32]
 
 _FREE_BATCH = 2
 """Batch size the parser assumes where the model leaves it open: 1 would hide reshapes that mix samples."""
-_OLDEST_OPSET = 9
+
+_MAX_BATCH = 4096
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +76,7 @@ def module_source(module: torch.nn.Module, sample: Array) -> Source:
     except Exception as error:  # the exporter raises whatever the module's own code makes it raise
         raise ModelError(f"the module cannot be exported to ONNX: {first_line(error)}") from error
     assert program is not None
-    model = _checked(program.model, "the exported module")
+    model = checked(program.model, "the exported module")
     return Source("module", model, len(example), run, None)
 
 
@@ -87,11 +91,16 @@ def file_source(path: Path, sample: Array) -> Source:
             model = ir.load(path, format="protobuf")
     except Exception as error:  # protobuf, onnx and onnx_ir each raise their own kinds on damaged bytes
         raise ModelError(f"{path}: not an ONNX file, or a truncated one ({first_line(error)})") from error
-    model = _checked(model, str(path))
+    check_external(model, path)
+    model = checked(model, str(path))
     batch = _file_batch(model, path, sample)
+    stripped = remove_activation_pairs(model) > 0
 
     def run(x: Array) -> Array:
-        session = open_session(os.fspath(path))
+        if stripped:
+            session = open_session(ir.to_proto(model).SerializeToString(), path.parent)
+        else:
+            session = open_session(os.fspath(path))
         return run_batches(session, x, batch, None)[0]
 
     return Source(str(path), model, batch or _FREE_BATCH, run, path.parent)
@@ -162,32 +171,6 @@ def _one_tensor(result: Any, count: int) -> Array:
     return np.asarray(result.numpy(force=True))
 
 
-def _checked(model: ir.Model, label: str) -> ir.Model:
-    """Structure that parsing relies on: one float32 input, one output, no cycles, a known operator set."""
-    import onnx_ir as ir
-    from onnx_ir.passes.common import InlinePass
-
-    if model.functions:
-        model = InlinePass()(model).model
-    graph = model.graph
-    inputs = [v for v in graph.inputs if not v.is_initializer()]
-    for what, values in (("inputs", inputs), ("outputs", list(graph.outputs))):
-        if len(values) != 1:
-            names = ", ".join(repr(v.name) for v in values)
-            raise ModelError(f"{label}: it has {len(values)} {what} ({names or 'none'}); one is supported")
-    dtype = inputs[0].dtype
-    if dtype not in (None, ir.DataType.FLOAT):
-        raise ModelError(f"{label}: input {inputs[0].name!r} is {dtype}; only float32 is supported")
-    opset = graph.opset_imports.get("")
-    if opset is not None and opset < _OLDEST_OPSET:
-        raise ModelError(f"{label}: operator set {opset} is too old; {_OLDEST_OPSET} or newer is supported")
-    try:
-        graph.sort()
-    except ValueError as error:
-        raise ModelError(f"{label}: its graph has a cycle ({first_line(error)})") from error
-    return model
-
-
 def _file_batch(model: ir.Model, path: Path, sample: Array) -> int | None:
     """The batch size a file fixes (None: free), after a check of the sample against its input shape."""
     value = next(v for v in model.graph.inputs if not v.is_initializer())
@@ -199,4 +182,9 @@ def _file_batch(model: ir.Model, path: Path, sample: Array) -> int | None:
         d not in (None, n) for d, n in zip(dims[1:], sample.shape[1:], strict=True)
     ):
         raise DataError(f"samples have shape {sample.shape[1:]}, but {path} takes {shown} (batch first)")
+    if dims[0] is not None and dims[0] > _MAX_BATCH:
+        raise ModelError(
+            f"{path}: it is made for batches of {dims[0]} samples; export it with a free batch, or one of at most "
+            f"{_MAX_BATCH}"
+        )
     return dims[0]

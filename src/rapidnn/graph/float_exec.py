@@ -69,7 +69,7 @@ def run_float(graph: Graph, x: NDArray[np.float32], observe: Observer | None = N
         return np.array(values[graph.output].numpy(), dtype=np.float32)
 
 
-def _apply(op: Op, inputs: list[torch.Tensor]) -> torch.Tensor:  # noqa: PLR0911 - one line per operator
+def _apply(op: Op, inputs: list[torch.Tensor]) -> torch.Tensor:
     import torch
 
     x = inputs[0]
@@ -102,7 +102,7 @@ def _apply(op: Op, inputs: list[torch.Tensor]) -> torch.Tensor:  # noqa: PLR0911
             return _apply_more(op, inputs)
 
 
-def _apply_more(op: Op, inputs: list[torch.Tensor]) -> torch.Tensor:  # noqa: PLR0911 - one line per operator
+def _apply_more(op: Op, inputs: list[torch.Tensor]) -> torch.Tensor:
     import torch
     import torch.nn.functional as F
 
@@ -145,7 +145,7 @@ def _tensor(array: NDArray[np.float32]) -> torch.Tensor:
         return torch.from_numpy(array)
 
 
-def _activation(op: ops.Activation, x: torch.Tensor) -> torch.Tensor:  # noqa: PLR0911 - one line per kind
+def _activation(op: ops.Activation, x: torch.Tensor) -> torch.Tensor:
     import torch
     import torch.nn.functional as F
 

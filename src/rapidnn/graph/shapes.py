@@ -50,7 +50,7 @@ def _arity(op: Op) -> int | None:
             return 1
 
 
-def _infer(op: Op, inputs: Sequence[Shape]) -> Shape:  # noqa: PLR0911 - one line per operator reads best
+def _infer(op: Op, inputs: Sequence[Shape]) -> Shape:
     match op:
         case ops.Input():
             return op.shape
@@ -96,7 +96,7 @@ def _infer(op: Op, inputs: Sequence[Shape]) -> Shape:  # noqa: PLR0911 - one lin
             return _infer_more(op, inputs)
 
 
-def _infer_more(op: Op, inputs: Sequence[Shape]) -> Shape:  # noqa: PLR0911 - one line per operator
+def _infer_more(op: Op, inputs: Sequence[Shape]) -> Shape:
     first = inputs[0]
     match op:
         case ops.AddConstant():

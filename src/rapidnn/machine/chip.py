@@ -7,57 +7,49 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from rapidnn.graph import ops
 from rapidnn.machine.area import block_area_um2
-from rapidnn.machine.layers import Layer, code_bits
+from rapidnn.machine.edges import edge_bits, stored_edges
+from rapidnn.machine.host import HostLayer
+from rapidnn.machine.layers import Layer
 from rapidnn.machine.placement import StageTime
 from rapidnn.machine.records import Hardware
-from rapidnn.tables.program import Carry, Program
+from rapidnn.tables.program import Program, sources_of
 
 
 @dataclass(frozen=True)
 class EdgeBuffer:
-    """A code edge kept between layers: ``bits`` of one input's tensor, in ``copies`` (2 for double buffering)."""
+    """A code edge, or an integer edge that the host reads, kept between stages.
+
+    ``bits`` of one input's tensor, in ``copies`` (2 for double buffering).
+    """
 
     producer: str
     bits: int
     copies: int
 
 
-def edge_buffers(program: Program, layers: Sequence[Layer]) -> dict[str, EdgeBuffer]:
-    """Buffers by code edge.
+def edge_buffers(program: Program, stages: Sequence[Layer | HostLayer]) -> dict[str, EdgeBuffer]:
+    """Buffers by edge.
 
-    Every layer works on whole tensors and on another input than its neighbours, so an edge from layer i to layer j
-    is kept ``j - i + 1`` times, and the input of a max pool, which its own layer reads, once. Reshapes, transposes,
-    slices and zero padding are read from their source's buffer.
+    Every stage works on whole tensors and on another input than its neighbours, so an edge from stage i to stage j
+    is kept ``j - i + 1`` times, and the input of a max pool, which its own layer reads, once. Shape operators, zero
+    padding and joins within a codebook are read from their sources' buffers. What the host makes, it keeps.
     """
-    order = {layer.name: index for index, layer in enumerate(layers)}
-    home = {step: layer.name for layer in layers for step in layer.steps}
+    order = {step: index for index, stage in enumerate(stages) for step in stage.steps}
+    home = {step: stage.name for stage in stages for step in stage.steps}
     copies: dict[str, int] = {}
-    for layer in layers:
-        for source in layer.sources:
-            edge = stored_edge(program, source)
-            kept = order[layer.name] - order[home[edge]] + 1
-            copies[edge] = max(copies.get(edge, 1), kept)
-        for pool in layer.pools:
-            step = program.step[pool.edge]
-            assert isinstance(step, Carry)
-            copies.setdefault(stored_edge(program, step.source), 1)
+    for index, stage in enumerate(stages):
+        for edge in _reads(program, stage):
+            copies[edge] = max(copies.get(edge, 1), index - order[edge] + 1)
     return {edge: EdgeBuffer(home[edge], edge_bits(program, edge), kept) for edge, kept in copies.items()}
 
 
-def stored_edge(program: Program, edge: str) -> str:
-    """The edge whose buffer holds a code edge: its source's, where a carry step only changes addresses."""
-    step = program.step[edge]
-    while isinstance(step, Carry) and not isinstance(step.op, ops.MaxPool):
-        edge = step.source
-        step = program.step[edge]
-    return edge
-
-
-def edge_bits(program: Program, edge: str) -> int:
-    """Bits of one sample of a code edge."""
-    return math.prod(program.shapes[edge]) * code_bits(program.group_of[edge].size)
+def _reads(program: Program, stage: Layer | HostLayer) -> list[str]:
+    """The stored edges that a stage reads, its own where it pools them."""
+    read = stage.reads if isinstance(stage, HostLayer) else stage.sources
+    pooled = () if isinstance(stage, HostLayer) else tuple(pool.edge for pool in stage.pools)
+    edges = [*read, *(source for edge in pooled for source in sources_of(program.step[edge]))]
+    return [stored for edge in edges for stored in stored_edges(program, edge)]
 
 
 @dataclass(frozen=True)
@@ -130,8 +122,9 @@ def link_bits(program: Program, floor: Floor, home: Mapping[str, int], index: in
     """
     total = 0.0
     readers = floor.chip_shares(index)
-    for source in floor.stages[index].cost.layer.sources:
-        made = floor.chip_shares(home[source])
+    sources = floor.stages[index].cost.layer.sources
+    for edge in dict.fromkeys(stored for source in sources for stored in stored_edges(program, source)):
+        made = floor.chip_shares(home[edge])
         crossings = sum(1 - made.get(chip, 0.0) for chip in readers)
-        total += edge_bits(program, stored_edge(program, source)) * crossings
+        total += edge_bits(program, edge) * crossings
     return total

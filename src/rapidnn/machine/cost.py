@@ -5,23 +5,34 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from rapidnn.machine.ledger import HOST_COMPONENTS
+
 if TYPE_CHECKING:
     import pandas as pd
+
+
+MACHINE, HOST = "machine", "host"
+"""Where a stage runs."""
 
 
 @dataclass(frozen=True)
 class LayerCost:
     """One stage of the pipeline, for one input.
 
+    ``runs_on`` is ``machine`` or ``host``; what runs on the host has no blocks, and its ``kind`` names the operator.
+    ``host_macs`` are the multiply-accumulates of its matrix products, which ``macs`` leaves out. A product of two codes
+    counts as one multiply-accumulate.
     ``cycles`` are mean cycles of one neuron by phase. ``stage_ns`` is the time of the layer's busiest block.
     ``writes_mean`` and ``writes_hottest`` count writes per working cell of the busiest block.
     """
 
     name: str
     kind: str
+    runs_on: str
     steps: tuple[str, ...]
     neurons: int
     macs: int
+    host_macs: int
     channels: int
     blocks: int
     replicas: int
@@ -73,7 +84,10 @@ class Cost:
     blocks in use with buffers. ``gops_per_s*`` are this network's (1 MAC = 2 ops), ``peak`` the reference neuron's:
     first at the description's K, then over a range of K; empty where it does not fit. ``lifetime_s`` is the hottest
     cell's at full throughput, ``lifetime_levelled_s`` with perfect levelling over a block's working cells; infinite
-    where nothing is written.
+    where nothing is written. The host runs its operators one after another, so where their times together exceed the
+    slowest stage in blocks, ``bottleneck_layer`` is ``host``; its energy is in the components ``host`` and
+    ``host_link``, its multiply-accumulates only in ``host_macs``. ``confidence`` counts the constants that entered by
+    how well they are known.
     """
 
     hardware: str
@@ -85,6 +99,7 @@ class Cost:
     power_w: float
     edp_pj_ns: float
     macs: int
+    host_macs: int
     gops_per_s: float
     gops_per_s_mm2: float
     gops_per_s_w: float
@@ -105,7 +120,13 @@ class Cost:
     peak: tuple[PeakPoint, ...]
     comparison: tuple[Comparison, ...]
     zeros: dict[str, str]
+    confidence: dict[str, int]
     notes: tuple[str, ...]
+
+    @property
+    def host_energy_pj(self) -> float:
+        """Energy of the operators on the host, and of the bits to and from it."""
+        return sum(self.by_component[name] for name in HOST_COMPONENTS)
 
     def to_json(self) -> dict[str, Any]:
         """All fields as plain JSON values; an infinite lifetime is None."""

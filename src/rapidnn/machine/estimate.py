@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from rapidnn.errors import DataError
 from rapidnn.machine.allocation import allocate
 from rapidnn.machine.area import buffer_area_um2
 from rapidnn.machine.chip import Floor, chips_needed, edge_buffers, link_bits
-from rapidnn.machine.cost import Comparison, Cost, LayerCost, PeakPoint
-from rapidnn.machine.layers import Layer, plan_layers
-from rapidnn.machine.ledger import ZEROS, Ledger
+from rapidnn.machine.comparison import compared
+from rapidnn.machine.confidence import confidence_counts
+from rapidnn.machine.cost import HOST, MACHINE, Cost, LayerCost, PeakPoint
+from rapidnn.machine.edges import FLOAT_BITS, code_bits
+from rapidnn.machine.host import HostLayer, host_ledger, host_ns, link_ns
+from rapidnn.machine.layers import Layer
+from rapidnn.machine.ledger import COMPONENTS, ZEROS, Ledger
 from rapidnn.machine.macro import NeuronCost, NeuronModel, Profile
-from rapidnn.machine.notes import hardware_notes
+from rapidnn.machine.notes import floor_notes, hardware_notes, host_notes
 from rapidnn.machine.peak import peak_points
+from rapidnn.machine.pipeline import plan_stages
 from rapidnn.machine.placement import StageTime, place
 from rapidnn.machine.readout import pool_search
 from rapidnn.machine.records import Hardware
@@ -41,11 +48,11 @@ def estimate_program(program: Program, statistics: ProgramStatistics, hardware: 
     HardwareError
         If a layer cannot run on the hardware; the message names the layer and the field to change.
     """
-    layers = plan_layers(program)
-    stages = tuple(_stage(layer, statistics, hardware) for layer in layers)
+    pipeline = plan_stages(program)
+    stages = tuple(_stage(layer, statistics, hardware) for layer in pipeline if isinstance(layer, Layer))
     blocks = chips_needed(stages, hardware) * hardware.chip.blocks
     floor = Floor(hardware, stages, tuple(allocate(stages, blocks)))
-    return _Estimate(program, statistics, hardware, layers, floor).cost()
+    return _Estimate(program, statistics, hardware, pipeline, floor).cost()
 
 
 def _stage(layer: Layer, statistics: ProgramStatistics, hardware: Hardware) -> StageTime:
@@ -66,17 +73,26 @@ class _Estimate:
     program: Program
     statistics: ProgramStatistics
     hardware: Hardware
-    layers: tuple[Layer, ...]
+    pipeline: tuple[Layer | HostLayer, ...]
     floor: Floor
+
+    @cached_property
+    def layers(self) -> tuple[Layer, ...]:
+        """The stages that run in blocks, in the floor's order."""
+        return tuple(stage.cost.layer for stage in self.floor.stages)
+
+    @cached_property
+    def hosted(self) -> tuple[HostLayer, ...]:
+        """The stages that run on the host."""
+        return tuple(stage for stage in self.pipeline if isinstance(stage, HostLayer))
 
     def cost(self) -> Cost:
         """The whole result."""
-        ledgers = [self._ledger(i) for i in range(len(self.layers))]
         buffers = self._buffers_um2()
-        by_layer = tuple(self._layer(i, ledgers[i], buffers[i]) for i in range(len(self.layers)))
-        slowest = max(by_layer, key=lambda layer: layer.stage_ns)
+        by_layer = self._by_layer(buffers)
+        bottleneck, stage_ns = self._bottleneck(by_layer)
         handover = self.hardware.chip.handover_cycles.value * self.hardware.rna.cycle_ns.value
-        period = slowest.stage_ns + handover
+        period = stage_ns + handover
         latency = sum(layer.stage_ns + handover for layer in by_layer)
         energy, macs = sum(layer.energy_pj for layer in by_layer), sum(layer.macs for layer in by_layer)
         areas = self._areas_um2(buffers)
@@ -86,12 +102,13 @@ class _Estimate:
             hardware=self.hardware.name,
             latency_ns=latency,
             bottleneck_ns=period,
-            bottleneck_layer=slowest.name,
+            bottleneck_layer=bottleneck,
             throughput_per_s=1e9 / period,
             energy_pj=energy,
             power_w=energy / period / 1000,
             edp_pj_ns=energy * latency,
             macs=macs,
+            host_macs=sum(stage.work.macs for stage in self.hosted),
             gops_per_s=2 * macs / period,
             gops_per_s_mm2=2 * macs / period / (area / 1e6),
             gops_per_s_w=2000 * macs / energy,
@@ -105,15 +122,38 @@ class _Estimate:
             kib_per_neuron=self._kib_per_neuron(),
             lifetime_s=self._lifetime_s(max(layer.writes_hottest for layer in by_layer), period),
             lifetime_levelled_s=self._lifetime_s(max(layer.writes_mean for layer in by_layer), period),
-            by_component=sum(ledgers, Ledger()).energies_pj(),
-            bits_by_component=sum(ledgers, Ledger()).bits(),
+            by_component=_totals([layer.by_component for layer in by_layer]),
+            bits_by_component=_totals([layer.bits_by_component for layer in by_layer]),
             area_by_component_um2=areas,
             by_layer=by_layer,
             peak=peak,
-            comparison=self._comparison(peak, area),
+            comparison=compared(self.hardware, self._achieved(peak, area)),
             zeros=dict(ZEROS),
-            notes=(*hardware_notes(self.hardware), *self._notes()),
+            confidence=confidence_counts(self.hardware, hosted=bool(self.hosted), linked=self._linked),
+            notes=(*hardware_notes(self.hardware), *floor_notes(self.floor), *host_notes(by_layer)),
         )
+
+    @property
+    def _linked(self) -> bool:
+        """Whether bits leave the chip: to another one, or to the host in the middle of the network."""
+        to_host = sum(stage.link_bits for stage in self.hosted)
+        from_host = sum(layer.float_elements for layer in self.layers)
+        return self.floor.chips > 1 or to_host + from_host > 0
+
+    def _by_layer(self, buffers: Mapping[str, float]) -> tuple[LayerCost, ...]:
+        index = {layer.name: i for i, layer in enumerate(self.layers)}
+        return tuple(
+            self._host_layer(stage)
+            if isinstance(stage, HostLayer)
+            else self._layer(index[stage.name], self._ledger(index[stage.name]), buffers[stage.name])
+            for stage in self.pipeline
+        )
+
+    def _bottleneck(self, by_layer: Sequence[LayerCost]) -> tuple[str, float]:
+        """What sets the pace: the slowest stage in blocks, or the host, which runs its stages one after another."""
+        slowest = max((y for y in by_layer if y.runs_on == MACHINE), key=lambda y: y.stage_ns)
+        on_host = sum(y.stage_ns for y in by_layer if y.runs_on == HOST)
+        return (HOST, on_host) if on_host > slowest.stage_ns else (slowest.name, slowest.stage_ns)
 
     def _blocks_total(self) -> int:
         return self.floor.chips * self.hardware.chip.blocks
@@ -127,8 +167,9 @@ class _Estimate:
         stream_bits = self.floor.streams(index) * stage.cost.stream_bits
         ledger.charge("input_codes", stream_bits, read)
         ledger.charge("broadcast", stream_bits, wire * self.floor.stream_mm(index))
-        residual_bits = sum((size - 1).bit_length() for size in layer.residual_sizes) * layer.neurons
-        ledger.charge("broadcast", residual_bits, wire * half)
+        direct_bits: float = sum(code_bits(size) for size in layer.residual_sizes)
+        direct_bits += layer.lookup.code_bits if layer.lookup else 0.0
+        ledger.charge("broadcast", direct_bits * layer.neurons, wire * half)
         for readout in layer.readouts:
             ledger.charge("code_output", readout.out_bits * layer.neurons, write + wire * half)
         for pool in layer.pools:
@@ -138,6 +179,7 @@ class _Estimate:
         ledger.charge("reload", stage.placement.reload_bits * layer.neurons, read + cell_write + wire * half)
         loaded = stage.placement.am_loads * stage.placement.am_load_bits * self.floor.blocks(index)
         ledger.charge("reload", loaded, cell_read + hw.am.sram_write_pj_16b.value / 16)
+        ledger.charge("host_link", layer.float_elements * FLOAT_BITS, hw.link.pj_per_bit.value)
         return ledger.charge("link", self._link_bits(index), hw.link.pj_per_bit.value)
 
     def _link_bits(self, index: int) -> float:
@@ -147,9 +189,9 @@ class _Estimate:
         return link_bits(self.program, self.floor, home, index)
 
     def _stage_ns(self, index: int) -> float:
-        link_ns = self._link_bits(index) / 8 / self.hardware.link.gbyte_per_s.value
+        arriving = self._link_bits(index) + self.layers[index].float_elements * FLOAT_BITS
         cycles = self.floor.stages[index].cycles(self.floor.replicas[index])
-        return cycles * self.hardware.rna.cycle_ns.value + link_ns
+        return cycles * self.hardware.rna.cycle_ns.value + link_ns(arriving, self.hardware)
 
     def _layer(self, index: int, ledger: Ledger, buffer_um2: float) -> LayerCost:
         stage, layer = self.floor.stages[index], self.layers[index]
@@ -158,9 +200,11 @@ class _Estimate:
         return LayerCost(
             name=layer.name,
             kind=layer.kind,
+            runs_on=MACHINE,
             steps=layer.steps,
             neurons=layer.neurons,
             macs=layer.macs,
+            host_macs=0,
             channels=layer.channels,
             blocks=self.floor.blocks(index),
             replicas=self.floor.replicas[index],
@@ -178,6 +222,33 @@ class _Estimate:
             writes_hottest=hottest,
         )
 
+    def _host_layer(self, stage: HostLayer) -> LayerCost:
+        ledger = host_ledger(stage, self.hardware)
+        return LayerCost(
+            name=stage.name,
+            kind=stage.kind,
+            runs_on=HOST,
+            steps=stage.steps,
+            neurons=stage.neurons,
+            macs=0,
+            host_macs=stage.work.macs,
+            channels=0,
+            blocks=0,
+            replicas=0,
+            word_bits=FLOAT_BITS,
+            lanes=0,
+            addends_mean=0.0,
+            addends_standard_error=0.0,
+            cycles={},
+            stage_ns=host_ns(stage, self.hardware),
+            energy_pj=ledger.energy_pj,
+            by_component=ledger.energies_pj(),
+            bits_by_component=ledger.bits(),
+            area_um2=0.0,
+            writes_mean=0.0,
+            writes_hottest=0.0,
+        )
+
     def _writes(self, cost: NeuronCost, index: int) -> tuple[float, float]:
         """Writes per working cell of the layer's busiest block for one input: mean over the cells, and hottest."""
         stage = self.floor.stages[index]
@@ -188,22 +259,20 @@ class _Estimate:
     def _lifetime_s(self, writes: float, period_ns: float) -> float:
         return self.hardware.cell.endurance_writes.value / writes * period_ns * 1e-9 if writes else math.inf
 
-    def _buffers_um2(self) -> list[float]:
+    def _buffers_um2(self) -> dict[str, float]:
         """Area of the buffers each layer's codes lie in, by the layer that makes them."""
         areas = dict.fromkeys((layer.name for layer in self.layers), 0.0)
-        for buffer in edge_buffers(self.program, self.layers).values():
+        for buffer in edge_buffers(self.program, self.pipeline).values():
             areas[buffer.producer] += buffer_area_um2(self.hardware, buffer.bits * buffer.copies)
-        return list(areas.values())
+        return areas
 
-    def _areas_um2(self, buffers: list[float]) -> dict[str, float]:
+    def _areas_um2(self, buffers: Mapping[str, float]) -> dict[str, float]:
         used = self.floor.blocks_used
         parts = self.floor.block_parts_um2
         areas = {part: used * area for part, area in parts.items()}
-        areas["buffers"] = sum(buffers)
+        areas["buffers"] = sum(buffers.values())
         areas["idle_blocks"] = (self._blocks_total() - used) * sum(parts.values())
-        areas["link"] = (
-            self.hardware.link.area_mm2.value * 1e6 * self.floor.chips if self.floor.chips > 1 else 0.0
-        )
+        areas["link"] = self.hardware.link.area_mm2.value * 1e6 * self.floor.chips * self._linked
         return areas
 
     def _work_ns(self) -> float:
@@ -217,8 +286,8 @@ class _Estimate:
         bits = sum(stage.placement.stored_bits for stage in counted)
         return bits / 8 / 1024 / max(1, sum(stage.cost.layer.channels for stage in counted))
 
-    def _comparison(self, peak: tuple[PeakPoint, ...], area_um2: float) -> tuple[Comparison, ...]:
-        """Achieved figures beside the claimed and recalled ones of the description."""
+    def _achieved(self, peak: tuple[PeakPoint, ...], area_um2: float) -> dict[str, float]:
+        """The figures that a description may state too, under its names."""
         parts = self.floor.block_parts_um2
         achieved = {
             "crossbar_um2": parts["crossbar_array"] + parts["crossbar_periphery"],
@@ -233,34 +302,9 @@ class _Estimate:
             achieved["peak_gops_per_s_mm2"] = point.gops_per_s_mm2
             achieved["peak_gops_per_s_w"] = point.gops_per_s_w
             achieved["chip_w"] = point.gops_per_s / point.gops_per_s_w
-        rows = []
-        for name, stated in {**self.hardware.claims, **self.hardware.recalled}.items():
-            if name in achieved:
-                ratio = achieved[name] / stated.value
-                row = Comparison(
-                    name, stated.unit, achieved[name], stated.value, ratio, stated.confidence, stated.source
-                )
-                rows.append(row)
-        return tuple(rows)
+        return achieved
 
-    def _notes(self) -> list[str]:
-        notes = []
-        pairs = zip(self.layers, self.floor.stages, strict=True)
-        again = {y.name: NeuronModel(y, s.cost.profile, self.hardware).passes for y, s in pairs if y.taps}
-        short = {name: passes for name, passes in again.items() if passes > 1}
-        if short:
-            most = max(short, key=lambda name: short[name])
-            notes.append(
-                f"too few counters: codes are delivered again in {len(short)} layers, "
-                f"{short[most]} times in {most!r}; raise counters.resident"
-            )
-        for layer, stage in zip(self.layers, self.floor.stages, strict=True):
-            if bits := stage.placement.reload_bits:
-                notes.append(
-                    f"layer {layer.name!r}: {bits} bits of its tables do not fit and are reloaded for every neuron"
-                )
-        if not peak_points(self.hardware, ()):
-            notes.append("no peak is stated: the reference neuron does not fit this machine")
-        if self.floor.chips > 1:
-            notes.append(f"the network needs {self.floor.chips} chips; their links are charged")
-        return notes
+
+def _totals(parts: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Sums by component."""
+    return {name: sum(part[name] for part in parts) for name in COMPONENTS}

@@ -1,29 +1,34 @@
 """A program as the pipeline's layers: what one block must hold and do for each, independent of any hardware.
 
-A layer is one accumulation step with everything that follows it up to the next buffers: its activations, encodings,
-and the max pools and reshapes of its codes. Layer 0 is the encoding of the float input.
+A layer is one accumulation, product of codes, or translation of codes with everything that follows it up to the next
+buffers: its activations, encodings, and the max pools and reshapes of its codes. Layer 0 is the encoding of the float
+input. ``rapidnn.machine.pipeline`` puts the layers of a program in order.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rapidnn.graph import ops
 from rapidnn.machine.digits import most_digits
+from rapidnn.machine.edges import FLOAT_BITS, code_bits, edge_bits, host_reads, value_bits
 from rapidnn.machine.geometry import taps_inside
-from rapidnn.machine.sampling import code_sources
+from rapidnn.machine.sampling import Counted, code_sources
 from rapidnn.tables.activation import G_BITS
 from rapidnn.tables.program import (
     Activate,
     ActivationTable,
     Carry,
+    CodeProduct,
     CodeSum,
     Encode,
     EncodeInput,
+    EncodeReal,
+    Join,
     PooledSum,
     Program,
     Summing,
@@ -31,15 +36,12 @@ from rapidnn.tables.program import (
     word_width,
 )
 
-INPUT_BITS = 32
-"""The network's input is float32; as ordered integers its bits are the key of the first encoding search."""
-
 _COMPARISONS = {"identity": 0, "relu": 1, "relu6": 2}
 
-
-def code_bits(size: int) -> int:
-    """Bits of a code into ``size`` values; none where there is no choice."""
-    return (size - 1).bit_length()
+LayerStep = EncodeInput | EncodeReal | Join | Summing
+"""The steps a layer is built around; a join only where it translates codes."""
+Follower = Encode | Activate | Carry | Join
+"""The steps that belong to the layer before them; a join here only has its readers address several buffers."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,21 @@ class Pool:
     bits: int
 
 
+@dataclass(frozen=True)
+class Lookup:
+    """A neuron that reads one stored row instead of accumulating: of a product table, or of a code-to-code table.
+
+    ``codes`` are delivered to it, ``code_bits`` bits together (a mean over the layer's neurons); the row of
+    ``row_bits`` is charged to ``component``. ``table_bits`` is the size of all tables.
+    """
+
+    codes: int
+    code_bits: float
+    row_bits: int
+    table_bits: int
+    component: str
+
+
 @dataclass(frozen=True, eq=False)
 class Layer:
     """One stage of the pipeline.
@@ -77,7 +94,8 @@ class Layer:
     ``channels`` neurons sets with tables of their own, ``places`` neurons in each, ``groups`` sets of channels that
     read different inputs. ``taps`` counts the inputs of one neuron with padding, ``place_taps`` int64 ``(P,)`` those
     that are delivered, without padding, per output position. ``table_sets`` product tables of ``weights`` x ``inputs``.
-    ``residual_sizes`` sizes of the input codebooks that enter through one-row tables.
+    ``residual_sizes`` sizes of the input codebooks that enter through one-row tables. ``constant_words`` of
+    ``word_bits`` are added by place, ``float_elements`` float32 values come from the host to be encoded.
     """
 
     name: str
@@ -99,7 +117,10 @@ class Layer:
     pools: tuple[Pool, ...]
     sources: tuple[str, ...]
     counted: bool
-    """Whether the layer accumulates at all (the input layer only encodes)."""
+    """Whether the layer accumulates, so that its addends are counted from data."""
+    lookup: Lookup | None = None
+    constant_words: int = 0
+    float_elements: int = 0
 
     @property
     def neurons(self) -> int:
@@ -108,7 +129,12 @@ class Layer:
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates of one input, padded taps counted as is usual; 0 for sums without weights."""
+        """Multiply-accumulates of one input, padded taps counted as is usual; 0 for sums without weights.
+
+        A product of two codes is one multiplication and counts as one.
+        """
+        if self.kind == CodeProduct.__name__:
+            return self.neurons
         return self.neurons * self.taps if self.kind == WeightedSum.__name__ else 0
 
     @property
@@ -131,52 +157,40 @@ class Layer:
         return products + (products > 0) + self.has_bias + len(self.residual_sizes)
 
 
-def plan_layers(program: Program) -> tuple[Layer, ...]:
-    """The program's layers in pipeline order, the input layer first."""
-    home = _homes(program)
-    layers = []
-    for step in program.steps:
-        if isinstance(step, EncodeInput):
-            layers.append(_input_layer(program, step, home))
-        elif isinstance(step, WeightedSum | PooledSum | CodeSum):
-            layers.append(_summing_layer(program, step, home))
-    return tuple(layers)
+def machine_layer(program: Program, step: LayerStep, followers: list[Follower]) -> Layer:
+    """The layer of a step and the steps that follow it."""
+    if isinstance(step, EncodeInput | EncodeReal):
+        layer = _encoding_layer(program, step)
+    elif isinstance(step, Join):
+        layer = _join_layer(program, step)
+    elif isinstance(step, CodeProduct):
+        layer = _product_layer(program, step, followers)
+    else:
+        layer = _counted_layer(program, step, followers)
+    return replace(
+        layer,
+        steps=(step.name, *(s.name for s in followers)),
+        pools=_pools(program, followers),
+    )
 
 
-def _homes(program: Program) -> dict[str, str]:
-    """For each step the layer it belongs to: its own for an accumulation or the input, else its source's."""
-    home: dict[str, str] = {}
-    for step in program.steps:
-        own = isinstance(step, EncodeInput | WeightedSum | PooledSum | CodeSum)
-        home[step.name] = step.name if own else home[step.source]  # type: ignore[union-attr]
-    return home
-
-
-def _followers(program: Program, name: str, home: dict[str, str]) -> list[Encode | Activate | Carry]:
-    steps = (s for s in program.steps if home[s.name] == name)
-    return [s for s in steps if isinstance(s, Encode | Activate | Carry)]
-
-
-def _pools(program: Program, followers: list[Encode | Activate | Carry]) -> tuple[Pool, ...]:
+def _pools(program: Program, followers: list[Follower]) -> tuple[Pool, ...]:
     pools = []
     for step in followers:
         if isinstance(step, Carry) and isinstance(step.op, ops.MaxPool):
-            bits = code_bits(program.group_of[step.name].size)
             windows = math.prod(program.shapes[step.name])
-            pools.append(Pool(step.name, windows, math.prod(step.op.kernel), bits))
+            pools.append(Pool(step.name, windows, math.prod(step.op.kernel), value_bits(program, step.name)))
     return tuple(pools)
 
 
-def _input_layer(program: Program, step: EncodeInput, home: dict[str, str]) -> Layer:
-    size = program.group[step.group].size
-    followers = _followers(program, step.name, home)
-    readout = Readout(step.name, 0, 0, 0, size, INPUT_BITS, code_bits(size), 1)
+def _plain_layer(step: LayerStep, places: int, word_bits: int, readouts: tuple[Readout, ...]) -> Layer:
+    """A layer whose neurons accumulate nothing and share one set of tables."""
     return Layer(
         name=step.name,
-        kind=EncodeInput.__name__,
-        steps=(step.name, *(s.name for s in followers)),
+        kind=type(step).__name__,
+        steps=(),
         channels=1,
-        places=math.prod(step.shape),
+        places=places,
         groups=1,
         taps=0,
         place_taps=np.zeros(1, np.int64),
@@ -184,55 +198,100 @@ def _input_layer(program: Program, step: EncodeInput, home: dict[str, str]) -> L
         inputs=1,
         table_sets=0,
         product_bits=0,
-        word_bits=INPUT_BITS,
+        word_bits=word_bits,
         has_bias=False,
         residual_sizes=(),
-        readouts=(readout,),
-        pools=_pools(program, followers),
+        readouts=readouts,
+        pools=(),
         sources=(),
         counted=False,
     )
 
 
-def _summing_layer(program: Program, step: Summing, home: dict[str, str]) -> Layer:
-    followers = _followers(program, step.name, home)
-    channels, places, place_taps = _extent(program, step)
-    terms = (
-        step.terms if isinstance(step, CodeSum) else step.residuals if isinstance(step, WeightedSum) else ()
+def _encoding_layer(program: Program, step: EncodeInput | EncodeReal) -> Layer:
+    """Real values to codes: as ordered integers the bits of a float32 are the key of one search per element."""
+    size = program.group[step.group].size
+    readout = Readout(step.name, 0, 0, 0, size, FLOAT_BITS, code_bits(size), 1)
+    places = math.prod(program.shapes[step.name])
+    layer = _plain_layer(step, places, FLOAT_BITS, (readout,))
+    return replace(layer, float_elements=places if isinstance(step, EncodeReal) else 0)
+
+
+def _join_layer(program: Program, step: Join) -> Layer:
+    """Codes translated one by one through the code-to-code tables of their sources."""
+    out_bits = code_bits(program.group[step.group].size)
+    places = math.prod(program.shapes[step.name])
+    bits = sum(edge_bits(program, source) for source in step.sources) / max(1, places)
+    rows = sum(len(table) for table in step.recode)
+    readout = Readout(step.name, 0, 0, 0, 0, 0, out_bits, 1)
+    return replace(
+        _plain_layer(step, places, out_bits, (readout,)),
+        lookup=Lookup(1, bits, out_bits, rows * out_bits, "table_rows"),
+        sources=tuple(dict.fromkeys(step.sources)),
     )
+
+
+def _product_layer(program: Program, step: CodeProduct, followers: list[Follower]) -> Layer:
+    """The product of two codes: both address one row of the u x u table."""
+    bits = value_bits(program, step.left) + value_bits(program, step.right)
+    word_bits = word_width(step.bound)
+    layer = _plain_layer(
+        step, math.prod(program.shapes[step.name]), word_bits, _readouts(program, step, followers)
+    )
+    table_bits = step.products.size * step.product_bits
+    return replace(
+        layer,
+        product_bits=step.product_bits,
+        lookup=Lookup(2, bits, step.product_bits, table_bits, "product_rows"),
+        sources=code_sources(step),
+    )
+
+
+def _counted_layer(program: Program, step: Counted, followers: list[Follower]) -> Layer:
+    channels, places, place_taps = _extent(program, step)
     weighted = step if isinstance(step, WeightedSum) else None
+    terms = () if isinstance(step, PooledSum) else step.terms if isinstance(step, CodeSum) else step.residuals
+    offset = step.offset if isinstance(step, CodeSum) else None
+    constants = weighted.bias if weighted else offset
     return Layer(
         name=step.name,
         kind=type(step).__name__,
-        steps=(step.name, *(s.name for s in followers)),
+        steps=(),
         channels=channels,
         places=places,
         groups=weighted.groups if weighted else 1,
-        taps=weighted.taps
-        if weighted
-        else math.prod(step.window.kernel)
-        if isinstance(step, PooledSum)
-        else 0,
+        taps=_taps(step),
         place_taps=place_taps,
         weights=weighted.values.shape[1] if weighted else 1,
         inputs=1 if isinstance(step, CodeSum) else program.group_of[step.source].size,
         table_sets=len(weighted.products) if weighted else int(isinstance(step, PooledSum)),
         product_bits=weighted.product_bits if weighted else word_width(_largest_row(step)),
         word_bits=word_width(step.bound),
-        has_bias=weighted is not None and bool((weighted.bias != 0).any()),
+        has_bias=constants is not None and bool((constants != 0).any()),
         residual_sizes=tuple(program.group_of[term.source].size for term in terms),
         readouts=_readouts(program, step, followers),
-        pools=_pools(program, followers),
+        pools=(),
         sources=code_sources(step),
         counted=True,
+        constant_words=0 if offset is None else offset.size,
     )
 
 
-def _largest_row(step: Summing) -> int:
+def _taps(step: Counted) -> int:
+    match step:
+        case WeightedSum():
+            return step.taps
+        case PooledSum():
+            return math.prod(step.window.kernel)
+        case CodeSum():
+            return 0
+
+
+def _largest_row(step: Counted) -> int:
     return int(np.abs(step.row).max()) if isinstance(step, PooledSum) else 1
 
 
-def _extent(program: Program, step: Summing) -> tuple[int, int, NDArray[np.int64]]:
+def _extent(program: Program, step: Counted) -> tuple[int, int, NDArray[np.int64]]:
     """Channels with tables of their own, places per channel, and delivered taps per output position."""
     shape = program.shapes[step.name]
     if isinstance(step, CodeSum):
@@ -250,9 +309,7 @@ def _extent(program: Program, step: Summing) -> tuple[int, int, NDArray[np.int64
     )
 
 
-def _readouts(
-    program: Program, step: Summing, followers: list[Encode | Activate | Carry]
-) -> tuple[Readout, ...]:
+def _readouts(program: Program, step: Summing, followers: list[Follower]) -> tuple[Readout, ...]:
     sets = len(step.acc_scales)
     found = []
     for follower in followers:
@@ -262,9 +319,9 @@ def _readouts(
                 _readout(follower.name, follower.activation, step.bound, rows, code_bits(rows), sets)
             )
         elif isinstance(follower, Activate):
-            width = word_width(step.bound) if follower.activation.z is None else G_BITS
+            width = value_bits(program, follower.name)
             found.append(_readout(follower.name, follower.activation, step.bound, 0, width, sets))
-    if not found or step.name == program.output:
+    if not found or step.name == program.output or step.name in host_reads(program):
         found.append(Readout(step.name, 0, 0, 0, 0, 0, word_width(step.bound), sets))
     return tuple(found)
 

@@ -12,8 +12,8 @@ COMPONENTS: dict[str, str] = {
     "broadcast": "wires that carry the input codes to the blocks",
     "counters": "counter increments",
     "counter_readout": "counters read and recoded into signed digits",
-    "product_rows": "product rows read, one per non-zero digit",
-    "table_rows": "bias and residual rows read",
+    "product_rows": "product rows read: one per non-zero digit, one per product of two codes",
+    "table_rows": "bias, constant, residual and code-to-code rows read",
     "addend_copies": "shifted writes of the addends, and the shifter",
     "lane_moves": "addends moved between lanes, read and written",
     "nor_outputs": "NOR gates of the 3:2 steps, the final addition and column copies",
@@ -27,16 +27,26 @@ COMPONENTS: dict[str, str] = {
     "code_output": "wires and buffer writes of the produced codes or results",
     "reload": "tables that do not fit beside the working rows, written again",
     "link": "bits between chips",
+    "host": "float32 arithmetic and SRAM accesses of the operators that run on the host",
+    "host_link": "bits to and from the host in the middle of the network",
 }
+
+HOST_COMPONENTS = ("host", "host_link")
+"""The components that the operators on the host bring."""
 """The components of the energy account, in order, and what each holds."""
 
 ZEROS: dict[str, str] = {
     "leakage": "no sourced figure for leakage or clock power of a block; idle blocks are taken as switched off",
     "controller": "no sourced figure for a block's or tile's control logic, in energy or in area",
-    "reshape, transpose, slice, zero padding": "the reader addresses the buffer accordingly; no bit moves",
+    "reshape, transpose, slice, take, zero padding and stuffing": "the reader addresses the buffer accordingly; no "
+    "bit moves (a stuffed zero is delivered and counted as a tap, and its zero product gives no addend)",
+    "join within one codebook": "the reader addresses several buffers; no bit moves",
     "carry shift": "with the shift interconnect a carry is written one column to the left by the gate that makes it",
     "addend cells": "an addend copy is a conventional write, so its cells need no initialisation before it",
-    "host link": "the input's arrival and the result's departure are the host's, as for the machines compared with",
+    "input and result": "the input's arrival and the result's departure are the host's, as for the machines compared "
+    "with",
+    "host instructions, idle power and area": "no sourced figure; its float operations and SRAM accesses are charged",
+    "shape operators on the host": "the host reads its memory accordingly",
     "bus area": "wires run above the crossbars; only their energy is charged",
 }
 """What is charged nothing, and why."""

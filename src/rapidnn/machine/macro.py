@@ -12,7 +12,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from rapidnn.machine.layers import Layer, Readout, code_bits
+from rapidnn.machine.edges import code_bits
+from rapidnn.machine.layers import Layer, Lookup, Readout
 from rapidnn.machine.ledger import Ledger
 from rapidnn.machine.readout import Search, search
 from rapidnn.machine.records import Hardware
@@ -138,8 +139,9 @@ class NeuronModel:
         return max(1, min(self.layer.weights, self.hw.counters.resident.value // max(1, self.layer.inputs)))
 
     def deliver_cycles(self) -> float:
-        """Mean cycles to bring a neuron's codes to its counters, one more per residual code."""
-        residuals = len(self.layer.residual_sizes)
+        """Mean cycles to bring a neuron's codes to its counters, one more per code that addresses a row directly."""
+        lookup = self.layer.lookup
+        residuals = len(self.layer.residual_sizes) + (lookup.codes if lookup else 0)
         if not self.layer.taps:
             return float(residuals)
         if self.hw.delivery.mode.value == "broadcast":
@@ -159,13 +161,14 @@ class NeuronModel:
         add = adder.cycles_per_bit.value * self.word_bits + adder.cycles_fixed.value
         after = self._after()
         searches = [after[0].cycles, after[1].cycles]
+        reads_row = self.layer.counted or self.layer.lookup is not None
         return {
             "deliver": np.full_like(a, self.deliver_cycles()),
             "copy": np.ceil(a / at_once) * rna.copy_cycles.value,
             "reduce": s.rounds * float(self.hw.compressor.cycles.value) + s.steps * float(shift),
             "lane_moves": s.moves * float(rna.copy_cycles.value),
             "add": np.where(a > 1, float(add), 0.0),
-            "result_read": np.full_like(a, rna.read_cycles.value * self.layer.counted),
+            "result_read": np.full_like(a, rna.read_cycles.value * reads_row),
             "activation": np.full_like(a, searches[0]),
             "encoding": np.full_like(a, searches[1]),
         }
@@ -191,6 +194,8 @@ class NeuronModel:
         if self.layer.counted:
             self._charge_counting(energy)
             self._charge_addition(energy)
+        elif self.layer.lookup is not None:
+            self._charge_lookup(energy, self.layer.lookup)
         self._charge_readout(energy)
         cells, hottest = self._writes()
         return NeuronCost(
@@ -252,6 +257,11 @@ class NeuronModel:
         energy.charge("nor_outputs", gates + column_copies, hw.logic.nor_fj.value / 1000)
         energy.charge("initialisation", resets + column_copies, hw.logic.init_fj.value / 1000)
         energy.charge("result_read", n, self.read_pj)
+
+    def _charge_lookup(self, energy: Ledger, lookup: Lookup) -> None:
+        """The codes out of the buffers, and the one row they address; it is the result, so nothing is added."""
+        energy.charge("input_codes", lookup.code_bits, self.hw.buffer.read_pj_32b.value / 32)
+        energy.charge(lookup.component, lookup.row_bits, self.read_pj)
 
     def _charge_readout(self, energy: Ledger) -> None:
         for readout in self.layer.readouts:

@@ -12,7 +12,8 @@ from rapidnn.errors import HardwareError
 from rapidnn.machine.area import block_area_um2, buffer_area_um2
 from rapidnn.machine.cost import PeakPoint
 from rapidnn.machine.digits import digit_counts
-from rapidnn.machine.layers import Layer, Readout, code_bits
+from rapidnn.machine.edges import code_bits
+from rapidnn.machine.layers import Layer, Readout
 from rapidnn.machine.macro import NeuronModel, Profile
 from rapidnn.machine.placement import StageTime, place
 from rapidnn.machine.records import Hardware

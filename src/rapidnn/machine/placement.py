@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass
 
 from rapidnn.errors import HardwareError
-from rapidnn.machine.layers import Layer, code_bits
+from rapidnn.machine.edges import code_bits
+from rapidnn.machine.layers import Layer
 from rapidnn.machine.macro import NeuronCost, cell_capacity_rows
 from rapidnn.machine.readout import pool_search
 from rapidnn.machine.records import Hardware
@@ -17,8 +18,9 @@ class Placement:
     """One copy (replica) of a layer in blocks.
 
     ``blocks`` hold all channels, at most ``channels_per_block`` each. ``stored_bits`` is what they hold together.
-    ``reload_bits`` must be written again for every neuron because a channel's tables do not fit beside the working
-    rows; ``am_loads`` sets of ``am_load_bits`` and ``am_load_rows`` are loaded into a block's AM for every input.
+    ``reload_bits`` must be written again for every neuron because a channel's tables, or the constants that its places
+    add, do not fit beside the working rows; ``am_loads`` sets of ``am_load_bits`` and ``am_load_rows`` are loaded into
+    a block's AM for every input.
     """
 
     channels_per_block: int
@@ -53,6 +55,10 @@ def place(layer: Layer, hardware: Hardware) -> Placement:
     fitting = (capacity - shared) // own if own else wanted
     channels = max(1, min(wanted, fitting))
     overflow = max(0, shared + own - capacity)
+    constants = layer.constant_words * layer.word_bits
+    if constants and shared + own + constants > capacity:
+        # Each constant is then written just before the neuron that adds it.
+        overflow, constants = overflow + layer.word_bits, 0
     loads, rows, bits = _am_loads(layer, hardware, channels)
     blocks = -(-layer.channels // channels)
     return Placement(
@@ -60,7 +66,7 @@ def place(layer: Layer, hardware: Hardware) -> Placement:
         blocks=blocks,
         blocks_per_stream=math.ceil(math.ceil(layer.channels / layer.groups) / channels),
         working_rows=working,
-        stored_bits=blocks * shared + layer.channels * own + _am_bits(layer),
+        stored_bits=blocks * (shared + constants) + layer.channels * own + _am_bits(layer),
         reload_bits=overflow,
         am_loads=loads,
         am_load_rows=rows,
@@ -94,7 +100,12 @@ def _check(layer: Layer, hardware: Hardware) -> None:
 
 def _table_bits(layer: Layer, hardware: Hardware, channels: int) -> tuple[int, int]:
     """Crossbar bits that a block's channels share, and those of each channel."""
-    table = layer.weights * layer.inputs * layer.product_bits + sum(layer.residual_sizes) * layer.word_bits
+    if layer.lookup is not None:
+        table = layer.lookup.table_bits
+    else:
+        table = (
+            layer.weights * layer.inputs * layer.product_bits + sum(layer.residual_sizes) * layer.word_bits
+        )
     tap_bits = layer.weight_bits
     if hardware.delivery.mode.value == "gather" and layer.weights > 1:
         tap_bits = code_bits(layer.taps)
@@ -103,7 +114,7 @@ def _table_bits(layer: Layer, hardware: Hardware, channels: int) -> tuple[int, i
     loads, _, bits = _am_loads(layer, hardware, channels)
     if layer.table_sets > 1:
         return shared, own + table + (bits if loads else 0)
-    return shared + table * layer.counted + (loads * bits), own
+    return shared + table + (loads * bits), own
 
 
 def _am_sets(layer: Layer, channels: int) -> int:

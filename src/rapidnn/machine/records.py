@@ -194,6 +194,23 @@ class Link(Strict):
     area_mm2: Constant[NonNegative]
 
 
+class Host(Strict):
+    """The processor that runs the operators the machine does not: float32 arithmetic, one SRAM, and its rate."""
+
+    add_pj: Constant[NonNegative]
+    mul_pj: Constant[NonNegative]
+    sram_pj_32b: Constant[NonNegative]
+    gflop_per_s: Choice[Positive]
+    divide_adds: Choice[Natural]
+    divide_muls: Choice[Natural]
+    exp_adds: Choice[Natural]
+    exp_muls: Choice[Natural]
+    log_adds: Choice[Natural]
+    log_muls: Choice[Natural]
+    root_adds: Choice[Natural]
+    root_muls: Choice[Natural]
+
+
 class Reference(Strict):
     """The neuron that peak figures are stated at."""
 
@@ -223,6 +240,7 @@ class Hardware(Strict):
     interconnect: Interconnect
     chip: Chip
     link: Link
+    host: Host
     reference: Reference
     claims: dict[str, Constant[Positive]]
     recalled: dict[str, Constant[Positive]]

@@ -9,7 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rapidnn.machine.geometry import window_taps
-from rapidnn.tables.program import CodeSum, PooledSum, Program, Summing, WeightedSum
+from rapidnn.tables.program import CodeSum, PooledSum, Program, Summing, WeightedSum, sources_of
+
+Counted = WeightedSum | PooledSum | CodeSum
+"""Accumulations whose addends depend on the data; a product of two codes reads one row, whatever they are."""
 
 Int64 = NDArray[np.int64]
 UInt8 = NDArray[np.uint8]
@@ -43,7 +46,7 @@ class NeuronSample:
         return self.flat % self.shape[-1], self.flat // self.shape[-1]
 
 
-def source_edges(program: Program) -> list[tuple[Summing, tuple[str, ...]]]:
+def source_edges(program: Program) -> list[tuple[Counted, tuple[str, ...]]]:
     """The accumulation steps in order, each with the code edges it reads (each once)."""
     steps = (step for step in program.steps if isinstance(step, WeightedSum | PooledSum | CodeSum))
     return [(step, code_sources(step)) for step in steps]
@@ -51,15 +54,11 @@ def source_edges(program: Program) -> list[tuple[Summing, tuple[str, ...]]]:
 
 def code_sources(step: Summing) -> tuple[str, ...]:
     """The code edges an accumulation reads, each once."""
-    terms = (
-        step.terms if isinstance(step, CodeSum) else step.residuals if isinstance(step, WeightedSum) else ()
-    )
-    own = () if isinstance(step, CodeSum) else (step.source,)
-    return tuple(dict.fromkeys([*own, *(term.source for term in terms)]))
+    return tuple(dict.fromkeys(sources_of(step)))
 
 
 def sample_pairs(
-    program: Program, step: Summing, neurons: NeuronSample, codes: Codes
+    program: Program, step: Counted, neurons: NeuronSample, codes: Codes
 ) -> tuple[Int64, NDArray[np.bool_]]:
     """Counts ``(S, w, u)`` of (weight code, input code) pairs over the taps inside the input, and non-zero products.
 
@@ -120,8 +119,8 @@ def _count(weight: NDArray[np.integer], taps: UInt8, inside: NDArray[np.bool_], 
     return np.asarray(counts.reshape(rows, -1)[:, :-1].reshape(rows, w, u), np.int64)
 
 
-def residual_rows(program: Program, step: Summing, neurons: NeuronSample, codes: Codes) -> Int64:
-    """Addends of each neuron that are a bias or a row of a residual table, where non-zero: int64 ``(S,)``."""
+def residual_rows(program: Program, step: Counted, neurons: NeuronSample, codes: Codes) -> Int64:
+    """Addends of each neuron that are a bias, constant or row of a residual table, where non-zero: int64 ``(S,)``."""
     found = np.zeros(len(neurons), np.int64)
     if isinstance(step, PooledSum):
         return found
@@ -129,6 +128,8 @@ def residual_rows(program: Program, step: Summing, neurons: NeuronSample, codes:
     if isinstance(step, WeightedSum):
         channel = (neurons.channel_last() if step.window is None else neurons.channel_first())[0]
         found += step.bias[channel] != 0
+    elif step.offset is not None:
+        found += np.broadcast_to(step.offset, neurons.shape).reshape(-1)[neurons.flat] != 0
     if terms:
         unit = np.broadcast_to(program.unit_index(step.name), neurons.shape).reshape(-1)[neurons.flat]
         for term in terms:

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from rapidnn.errors import DataError
 from rapidnn.machine.digits import digit_counts
-from rapidnn.machine.sampling import NeuronSample, residual_rows, sample_pairs, source_edges
-from rapidnn.tables.program import CodeSum, PooledSum, Program, Summing, WeightedSum
+from rapidnn.machine.sampling import Counted, NeuronSample, residual_rows, sample_pairs, source_edges
+from rapidnn.tables.program import CodeSum, PooledSum, Program, WeightedSum
 
 FORMAT = 1
 _PAIRS_PER_CHUNK = 1 << 21
@@ -30,8 +30,9 @@ class StepStatistics:
     """Sums over the sampled neurons of one accumulation step.
 
     ``addends`` is the histogram of A, ``(A, neurons)`` pairs ascending; the ``*_sum`` fields are totals over
-    ``sampled`` neurons: digits of counts of non-zero products, addends that are a bias or a residual row, neurons with
-    an addend of summed +1s, occupied counters of non-zero products, and taps that read the input and not its padding.
+    ``sampled`` neurons: digits of counts of non-zero products, addends that are a bias, a constant or a residual row,
+    neurons with an addend of summed +1s, occupied counters of non-zero products, and taps that read the input and not
+    its padding.
     ``group_taps_sum[r]`` is the total of each neuron's r-th largest number of taps with one weight code.
     """
 
@@ -108,7 +109,7 @@ class ProgramStatistics:
 class _Tally:
     """Running sums of one step."""
 
-    def __init__(self, step: Summing) -> None:
+    def __init__(self, step: Counted) -> None:
         self.step = step
         self.sampled = 0
         self.observed = 0
@@ -228,7 +229,7 @@ class StatisticsCollector:
         return ProgramStatistics({name: tally.result() for name, tally in self._tallies.items()})
 
 
-def _pair_extent(program: Program, step: Summing) -> tuple[int, int, int]:
+def _pair_extent(program: Program, step: Counted) -> tuple[int, int, int]:
     """w, u and K of a step, to size its chunks; a sum of codes alone has no pairs."""
     match step:
         case CodeSum():

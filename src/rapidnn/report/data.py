@@ -56,6 +56,17 @@ class DataTable:
         index = [column.key for column in self.columns].index(key)
         return [row[index] for row in self.rows]
 
+    def without(self, *keys: str) -> DataTable:
+        """The table without the named columns."""
+        kept = [i for i, column in enumerate(self.columns) if column.key not in keys]
+        return DataTable(
+            tuple(self.columns[i] for i in kept), tuple(tuple(row[i] for i in kept) for row in self.rows)
+        )
+
+    def only(self, *keys: str) -> DataTable:
+        """The table with the named columns, in their order here."""
+        return self.without(*(column.key for column in self.columns if column.key not in keys))
+
     def title(self, key: str) -> str:
         """Heading and unit of one column."""
         return next(column.title for column in self.columns if column.key == key)

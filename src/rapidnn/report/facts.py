@@ -9,19 +9,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rapidnn.graph import ops
-from rapidnn.machine.layers import Layer, plan_layers
+from rapidnn.machine.cost import HOST, MACHINE
+from rapidnn.machine.host import HostLayer, operator_name
+from rapidnn.machine.layers import Layer
+from rapidnn.machine.pipeline import plan_stages
 from rapidnn.report.data import TIMES
 from rapidnn.tables.activation import G_BITS
 from rapidnn.tables.program import (
     Activate,
     Carry,
     CodeGroup,
+    CodeProduct,
     CodeSum,
     Encode,
     EncodeInput,
+    EncodeReal,
+    Host,
+    Join,
     PooledSum,
     Program,
     Step,
+    Summing,
     WeightedSum,
 )
 
@@ -31,16 +39,19 @@ Counts = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class LayerFacts:
-    """One accumulation (or the input's encoding) with what follows it up to the next accumulation.
+    """One stage with what follows it up to the next: an accumulation, a product or translation of codes, an encoding of
+    real values, or an operator on the host (``runs_on``).
 
     ``shape`` is that of the accumulation's result, without the batch. ``taps`` is K, inputs of one neuron with padding;
     ``weights`` w and ``inputs`` u are codebook sizes, ``codebooks`` how many weight codebooks there are;
-    ``word_bits`` is N. ``macs`` counts one sample, padded taps included as is usual. ``memory_bits`` is what one neuron
+    ``word_bits`` is N. ``macs`` counts one sample, padded taps included as is usual, a product of two codes as one;
+    ``host_macs`` those of matrix products on the host. ``memory_bits`` is what one neuron
     looks up: its weight codes, bias, product table, residual rows, activation and encoding rows. None: does not apply.
     """
 
     name: str
     kind: str
+    runs_on: str
     shape: tuple[int, ...]
     taps: int | None
     channels: int | None
@@ -53,6 +64,7 @@ class LayerFacts:
     bound: int | None
     word_bits: int | None
     macs: int
+    host_macs: int
     parameters: int
     memory_bits: int
     joins: tuple[str, ...]
@@ -100,13 +112,46 @@ class GroupFacts:
     edges: tuple[str, ...]
 
 
+_CARRIED_NAMES = {ops.Pad: "zero padding", ops.ZeroStuff: "zero stuffing"}
+
 MAX_BARS = 64
 """Bars of a weight histogram at most."""
 
 
 def layers(program: Program) -> tuple[LayerFacts, ...]:
-    """The layers in order, the input's encoding first."""
-    return tuple(_layer(program, layer) for layer in plan_layers(program))
+    """The layers in order, the input's encoding first, a softmax that the host takes of the result last."""
+    return tuple(
+        _host_layer(program, stage) if isinstance(stage, HostLayer) else _layer(program, stage)
+        for stage in plan_stages(program)
+    )
+
+
+def _host_layer(program: Program, layer: HostLayer) -> LayerFacts:
+    step = program.step.get(layer.name)
+    op = step.op if isinstance(step, Host) else None
+    followers = _followers(program, layer.steps)
+    return LayerFacts(
+        name=layer.name,
+        kind=layer.kind,
+        runs_on=HOST,
+        shape=program.shapes[layer.name] if op else program.output_shape,
+        taps=None,
+        channels=None,
+        weights=None,
+        inputs=None,
+        codebooks=None,
+        operand_bits=None,
+        product_bits=None,
+        shift=None,
+        bound=None,
+        word_bits=None,
+        macs=0,
+        host_macs=layer.work.macs,
+        parameters=op.scale.size + op.shift.size if isinstance(op, ops.LayerNorm) else 0,
+        memory_bits=0,
+        joins=step.sources if isinstance(step, Host) and len(step.sources) > 1 else (),
+        then=followers,
+    )
 
 
 def _layer(program: Program, layer: Layer) -> LayerFacts:
@@ -115,7 +160,8 @@ def _layer(program: Program, layer: Layer) -> LayerFacts:
     counted = isinstance(step, WeightedSum | PooledSum)
     return LayerFacts(
         name=layer.name,
-        kind=_kind(step),
+        kind=_kind(program, step),
+        runs_on=MACHINE,
         shape=program.shapes[layer.name],
         taps=layer.taps if counted else None,
         channels=weighted.channels if weighted else None,
@@ -123,21 +169,29 @@ def _layer(program: Program, layer: Layer) -> LayerFacts:
         inputs=layer.inputs if counted else None,
         codebooks=len(weighted.values) if weighted else None,
         operand_bits=weighted.bits if weighted else None,
-        product_bits=layer.product_bits if weighted else None,
-        shift=weighted.shift if weighted else None,
-        bound=None if isinstance(step, EncodeInput) else getattr(step, "bound", None),
-        word_bits=None if isinstance(step, EncodeInput) else layer.word_bits,
+        product_bits=step.product_bits if isinstance(step, WeightedSum | CodeProduct) else None,
+        shift=step.shift if isinstance(step, WeightedSum | CodeProduct) else None,
+        bound=step.bound if isinstance(step, Summing) else None,
+        word_bits=layer.word_bits if isinstance(step, Summing) else None,
         macs=layer.macs,
-        parameters=weighted.weight_codes.size + weighted.channels if weighted else 0,
+        host_macs=0,
+        parameters=_parameters(step),
         memory_bits=_memory_bits(layer),
         joins=_joins(step),
-        then=tuple(_follower(program, program.step[name]) for name in layer.steps[1:]),
+        then=_followers(program, layer.steps),
     )
+
+
+def _parameters(step: Step) -> int:
+    if isinstance(step, WeightedSum):
+        return step.weight_codes.size + step.channels
+    return step.offset.size if isinstance(step, CodeSum) and step.offset is not None else 0
 
 
 def _memory_bits(layer: Layer) -> int:
     own = layer.taps * layer.weight_bits + (layer.has_bias + sum(layer.residual_sizes)) * layer.word_bits
     products = layer.weights * layer.inputs * layer.product_bits if layer.table_sets else 0
+    products += layer.lookup.table_bits if layer.lookup else 0
     rows = sum(
         readout.activation_rows * (layer.word_bits + G_BITS) + readout.encoding_rows * readout.key_bits
         for readout in layer.readouts
@@ -145,10 +199,16 @@ def _memory_bits(layer: Layer) -> int:
     return own + products + rows
 
 
-def _kind(step: Step) -> str:
+def _kind(program: Program, step: Step) -> str:
     match step:
         case EncodeInput():
             return "input"
+        case EncodeReal():
+            return "encode"
+        case Join():
+            return "join"
+        case CodeProduct():
+            return f"product {_times(step.products.shape)}"
         case WeightedSum(window=None):
             return "linear"
         case WeightedSum():
@@ -158,8 +218,16 @@ def _kind(step: Step) -> str:
             )
         case PooledSum():
             return f"average pool {_times(step.window.kernel)}"
+        case CodeSum() if len(step.terms) > 1:
+            return "residual sum"
+        case CodeSum() if step.offset is not None:
+            return "constant added"
         case _:
-            return "residual sum" if isinstance(step, CodeSum) and len(step.terms) > 1 else "sum of codes"
+            return "sum of codes"
+
+
+def _followers(program: Program, steps: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(_follower(program, program.step[name]) for name in steps[1:])
 
 
 def _follower(program: Program, step: Step) -> str:
@@ -173,16 +241,28 @@ def _follower(program: Program, step: Step) -> str:
         case Carry(op=ops.MaxPool() as op):
             return f"max pool {_times(op.kernel)}"
         case Carry():
-            return ops.op_name(step.op).lower()
+            return _CARRIED_NAMES.get(type(step.op), ops.op_name(step.op).lower())
+        case Join():
+            return "join of " + ", ".join(step.sources)
+        case Host():
+            return operator_name(step.op)
         case _:
             raise AssertionError(step)
 
 
 def _joins(step: Step) -> tuple[str, ...]:
-    """Edges that enter the accumulator through one-row tables: a residual addition in the open accumulator."""
-    if isinstance(step, WeightedSum):
-        return tuple(term.source for term in step.residuals)
-    return tuple(term.source for term in step.terms) if isinstance(step, CodeSum) else ()
+    """Edges that enter beside the layer's own source: through one-row tables, as factors, or joined."""
+    match step:
+        case WeightedSum():
+            return tuple(term.source for term in step.residuals)
+        case CodeSum():
+            return tuple(term.source for term in step.terms)
+        case CodeProduct():
+            return (step.left, step.right)
+        case Join():
+            return step.sources
+        case _:
+            return ()
 
 
 def _times(extents: tuple[int, ...]) -> str:

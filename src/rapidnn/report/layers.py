@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from rapidnn.machine.cost import HOST, MACHINE
 from rapidnn.report.charts import Chart, axis, columns, heat, label, marker, named_axis
 from rapidnn.report.data import TIMES, Cell, Column, DataTable, listed, percent, real
 from rapidnn.report.facts import (
@@ -27,6 +28,7 @@ _SMALL_TABLE = 32 * 32
 LAYER_COLUMNS = (
     Column("name", "layer", style="text"),
     Column("kind", "kind", style="text"),
+    Column("runs_on", "runs on", style="text"),
     Column("shape", "shape", style="text"),
     Column("taps", "K"),
     Column("channels", "channels"),
@@ -39,6 +41,7 @@ LAYER_COLUMNS = (
     Column("bound", "bound"),
     Column("word_bits", "N", "bits", brief="N"),
     Column("macs", "MACs"),
+    Column("host_macs", "MACs on the host", brief="host MACs"),
     Column("parameters", "parameters"),
     Column("memory_bytes", "memory per neuron", "B", brief="B/neur"),
     Column("joins", "joined by", style="text"),
@@ -47,14 +50,19 @@ LAYER_COLUMNS = (
 
 
 def layer_data(layers: tuple[LayerFacts, ...]) -> DataTable:
-    """One row a layer under :data:`LAYER_COLUMNS`; the names are those of the edges."""
-    return DataTable(LAYER_COLUMNS, tuple(_layer_row(layer) for layer in layers))
+    """One row a layer under :data:`LAYER_COLUMNS`; the names are those of the edges.
+
+    Where a layer runs, and matrix products on the host, have columns only if some layer runs on the host.
+    """
+    table = DataTable(LAYER_COLUMNS, tuple(_layer_row(layer) for layer in layers))
+    return table if any(layer.runs_on == HOST for layer in layers) else table.without("runs_on", "host_macs")
 
 
 def _layer_row(layer: LayerFacts) -> tuple[Cell, ...]:
     return (
         layer.name,
         layer.kind,
+        layer.runs_on,
         TIMES.join(map(str, layer.shape)),
         layer.taps,
         layer.channels,
@@ -67,8 +75,9 @@ def _layer_row(layer: LayerFacts) -> tuple[Cell, ...]:
         layer.bound,
         layer.word_bits,
         layer.macs or None,
+        layer.host_macs or None,
         layer.parameters or None,
-        layer.memory_bits / 8,
+        layer.memory_bits / 8 if layer.runs_on == MACHINE else None,
         ", ".join(layer.joins) or None,
         "; ".join(layer.then) or None,
     )
@@ -76,16 +85,26 @@ def _layer_row(layer: LayerFacts) -> tuple[Cell, ...]:
 
 def layers_reading(layers: tuple[LayerFacts, ...]) -> str:
     """The network's size in one sentence, and where its work is."""
-    weighted = [layer for layer in layers if layer.macs]
-    macs = sum(layer.macs for layer in weighted)
+    weighted = [layer for layer in layers if layer.weights]
+    macs = sum(layer.macs for layer in layers)
     parameters = sum(layer.parameters for layer in layers)
     if not weighted:
         return f"The network has {len(layers)} layers and none of them has weights."
-    busiest = max(weighted, key=lambda layer: layer.macs)
-    return (
-        f"{len(weighted)} weighted layers hold {parameters:,} parameters and do {macs:,} multiply-accumulates "
-        f"a sample; {busiest.name} does {percent(busiest.macs / macs)} of them."
+    busiest = max(layers, key=lambda layer: layer.macs)
+    text = (
+        f"{len(weighted)} weighted layers; {parameters:,} parameters and {macs:,} multiply-accumulates a sample, "
+        f"{percent(busiest.macs / macs)} of them in {busiest.name}."
     )
+    products = [layer.macs for layer in layers if layer.macs and not layer.weights]
+    if products:
+        text += f" {sum(products):,} of these are products of two codes, which count as one each."
+    hosted = [layer for layer in layers if layer.runs_on == HOST]
+    if hosted:
+        kinds = dict.fromkeys(layer.kind.removeprefix("host: ") for layer in hosted)
+        text += f" {len(hosted)} more layers run on the host: {listed(list(kinds))}"
+        extra = sum(layer.host_macs for layer in hosted)
+        text += f", with {extra:,} multiply-accumulates of their own." if extra else "."
+    return text
 
 
 def weight_charts(program: Program) -> list[Chart]:

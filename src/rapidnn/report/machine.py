@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from rapidnn.machine.cost import Cost, LayerCost
+from rapidnn.machine.cost import HOST, MACHINE, Cost, LayerCost
 from rapidnn.machine.ledger import COMPONENTS
 from rapidnn.report.data import Cell, Column, DataTable, duration, percent, quantity, real, share
 
@@ -34,6 +34,7 @@ def cost_data(cost: Cost) -> DataTable:
         ("power at that throughput", quantity(cost.power_w, "W")),
         ("energy-delay product", f"{real(cost.edp_pj_ns * 1e-21)} J s"),
         ("multiply-accumulates of one input", f"{cost.macs:,}"),
+        *_host_rows(cost),
         ("rate on this network", f"{real(cost.gops_per_s)} GOPS/s (1 MAC = 2 ops)"),
         ("per area of whole chips", f"{real(cost.gops_per_s_mm2)} GOPS/s/mm2"),
         ("per power", f"{real(cost.gops_per_s_w)} GOPS/s/W"),
@@ -52,6 +53,24 @@ def cost_data(cost: Cost) -> DataTable:
     return DataTable(
         (Column("figure", "figure", style="text"), Column("value", "value", style="text")), tuple(rows)
     )
+
+
+def _host_rows(cost: Cost) -> list[tuple[Cell, ...]]:
+    """What the host does of the network; nothing where it does nothing."""
+    hosted = [layer for layer in cost.by_layer if layer.runs_on == HOST]
+    if not hosted:
+        return []
+    energy = (
+        f"{quantity(cost.host_energy_pj * 1e-12, 'J')}, {percent(share(cost.host_energy_pj, cost.energy_pj))}"
+    )
+    time = sum(layer.stage_ns for layer in hosted)
+    rows: list[tuple[Cell, ...]] = [
+        ("energy of the host and its link", energy),
+        ("time on the host", f"{quantity(time * 1e-9, 's')}, {percent(share(time, cost.latency_ns))}"),
+    ]
+    if cost.host_macs:
+        rows.append(("multiply-accumulates on the host", f"{cost.host_macs:,}"))
+    return rows
 
 
 def lifetime(seconds: float) -> str:
@@ -83,6 +102,7 @@ def layer_cost_data(cost: Cost) -> DataTable:
     """One row a pipeline stage."""
     columns = (
         Column("name", "layer", style="text"),
+        Column("runs_on", "runs on", style="text"),
         Column("neurons", "neurons"),
         Column("blocks", "blocks"),
         Column("replicas", "replicas", brief="copies"),
@@ -96,26 +116,29 @@ def layer_cost_data(cost: Cost) -> DataTable:
         Column("per_mac", "energy per MAC", "pJ"),
         Column("writes", "hottest cell's writes"),
     )
-    return DataTable(columns, tuple(_layer_row(layer, cost) for layer in cost.by_layer))
+    table = DataTable(columns, tuple(_layer_row(layer, cost) for layer in cost.by_layer))
+    return table if any(layer.runs_on == HOST for layer in cost.by_layer) else table.without("runs_on")
 
 
 def _layer_row(layer: LayerCost, cost: Cost) -> tuple[Cell, ...]:
     counted = bool(layer.lanes)
+    machine = layer.runs_on == MACHINE
     error = layer.addends_standard_error
     return (
         layer.name,
+        layer.runs_on if machine else layer.kind,
         layer.neurons,
-        layer.blocks,
-        layer.replicas,
+        layer.blocks if machine else None,
+        layer.replicas if machine else None,
         layer.lanes if counted else None,
         layer.addends_mean if counted else None,
         error if counted and math.isfinite(error) else None,
-        sum(layer.cycles.values()),
+        sum(layer.cycles.values()) if machine else None,
         layer.stage_ns,
         layer.energy_pj,
         share(layer.energy_pj, cost.energy_pj),
         layer.energy_pj / layer.macs if layer.macs else None,
-        layer.writes_hottest,
+        layer.writes_hottest if machine else None,
     )
 
 
@@ -169,13 +192,31 @@ def zeros_data(cost: Cost) -> DataTable:
     return DataTable(columns, tuple(cost.zeros.items()))
 
 
+def confidence_data(cost: Cost) -> DataTable:
+    """How many of the constants that entered are known how well; a confidence without any is left out."""
+    total = sum(cost.confidence.values())
+    columns = (
+        Column("confidence", "confidence", style="text"),
+        Column("constants", "constants"),
+        Column("share", "share", style="share"),
+    )
+    return DataTable(
+        columns, tuple((name, count, share(count, total)) for name, count in cost.confidence.items() if count)
+    )
+
+
 def cost_reading(cost: Cost) -> str:
-    """The estimate in one sentence."""
-    return (
+    """The estimate in one sentence, and one more where the host takes part."""
+    pace = "the host" if cost.bottleneck_layer == HOST else cost.bottleneck_layer
+    text = (
         f"On {cost.hardware} one input takes {quantity(cost.latency_ns * 1e-9, 's')} and "
-        f"{quantity(cost.energy_pj * 1e-12, 'J')}; in a full pipeline {cost.bottleneck_layer} sets the pace at "
+        f"{quantity(cost.energy_pj * 1e-12, 'J')}; in a full pipeline {pace} sets the pace at "
         f"{real(cost.throughput_per_s)} inputs/s."
     )
+    if any(layer.runs_on == HOST for layer in cost.by_layer):
+        part = percent(share(cost.host_energy_pj, cost.energy_pj))
+        text += f" The host and its link take {part} of the energy; no peak figure includes them."
+    return text
 
 
 def lifetime_reading(cost: Cost) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from rapidnn.machine.cost import Cost
+from rapidnn.machine.cost import MACHINE, Cost
 from rapidnn.report.charts import Chart, bars, stacked
 from rapidnn.report.data import Cell, Column, DataTable, percent, quantity, share
 
@@ -94,7 +94,11 @@ def _stages(cost: Cost) -> Chart:
         f"{slowest.name} is the slowest stage at {quantity(slowest.stage_ns * 1e-9, 's')}, "
         f"{percent(share(slowest.stage_ns, cost.latency_ns))} of the latency of "
         f"{quantity(cost.latency_ns * 1e-9, 's')}; "
-        f"it has {slowest.replicas} {'copy' if slowest.replicas == 1 else 'copies'} in {slowest.blocks:,} blocks."
+        + (
+            f"it has {slowest.replicas} {'copy' if slowest.replicas == 1 else 'copies'} in {slowest.blocks:,} blocks."
+            if slowest.runs_on == MACHINE
+            else "it runs on the host."
+        )
     )
     if len(times) < len(cost.by_layer):
         reading += f" The {len(times)} longest of {len(cost.by_layer)} stages are drawn."

@@ -27,6 +27,7 @@ from rapidnn.report.layers import (
 from rapidnn.report.machine import (
     comparison_data,
     component_data,
+    confidence_data,
     cost_data,
     cost_reading,
     layer_cost_data,
@@ -177,6 +178,13 @@ def _machine(cost: Cost) -> MachineSection:
         Titled("stages-table", "Stages", layer_cost_data(cost)),
         Titled("components-table", "Energy account", component_data(cost)),
         Titled("zeros", "Charged nothing", zeros_data(cost)),
+        Titled(
+            "confidence",
+            "How well the constants are known",
+            confidence_data(cost),
+            "The constants that entered this estimate; those shown beside it, and those of programmes not chosen, did "
+            "not.",
+        ),
     )
     sources = f"Every constant with its source and confidence: rapidnn hardware show {cost.hardware}."
     return MachineSection(

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich import box
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -19,9 +21,15 @@ from rapidnn.report.layers import layer_data
 from rapidnn.report.machine import comparison_data, component_data, cost_data, layer_cost_data
 from rapidnn.tables.program import Program
 
+_TEXT_WIDTH = 12
+"""Characters of a text that stand on one line at least."""
+_GOOD_WIDTH = 18
+"""Characters of a text that stand on one line where columns can be moved to make room."""
+
 _LAYER_KEYS = (
     "name",
     "kind",
+    "runs_on",
     "shape",
     "taps",
     "weights",
@@ -30,18 +38,44 @@ _LAYER_KEYS = (
     "shift",
     "word_bits",
     "macs",
+    "host_macs",
+    "memory_bytes",
+    "joins",
+    "then",
 )
-_LAST_KEYS = ("memory_bytes", "joins", "then")
-_TEXT_WIDTH = 12
-
-_STAGE_KEYS = ("name", "neurons", "blocks", "replicas", "addends", "cycles", "stage", "energy", "share")
+_STAGE_KEYS = (
+    "name",
+    "runs_on",
+    "neurons",
+    "blocks",
+    "replicas",
+    "addends",
+    "cycles",
+    "stage",
+    "energy",
+    "share",
+)
 _COMPONENT_KEYS = ("component", "energy", "share", "bits")
 _COMPARISON_KEYS = ("figure", "unit", "achieved", "stated", "ratio", "confidence")
 
+_LAYER_SPARE = (
+    "joins",
+    "then",
+    "shift",
+    "operand_bits",
+    "memory_bytes",
+    "word_bits",
+    "host_macs",
+    "inputs",
+    "weights",
+)
+_CONTINUED = ", continued"
+_STAGE_SPARE = ("replicas", "addends", "neurons", "cycles", "runs_on")
 
-def layer_table(program: Program) -> Table:
-    """The layers of a composed network; ``joined by`` names what enters an open accumulator."""
-    return _table(layer_data(facts.layers(program)), "layers", _LAYER_KEYS + _LAST_KEYS)
+
+def layer_table(program: Program) -> FittedTable:
+    """The layers of a composed network; ``joined by`` names what enters beside a layer's own source."""
+    return FittedTable(layer_data(facts.layers(program)).only(*_LAYER_KEYS), "layers", _LAYER_SPARE)
 
 
 def group_table(program: Program) -> Table:
@@ -61,7 +95,7 @@ def group_table(program: Program) -> Table:
 
 def evaluation_table(evaluation: Evaluation) -> Table:
     """Accuracy, and the comparison with the float network where there is one."""
-    return _table(evaluation_data(evaluation), "accuracy")
+    return _table(evaluation_data(evaluation), "accuracy", header=False)
 
 
 def validation_line(record: Mapping[str, Any]) -> Text:
@@ -85,42 +119,93 @@ def validation_line(record: Mapping[str, Any]) -> Text:
     return Text(text)
 
 
-def cost_tables(cost: Cost) -> list[Table]:
+def cost_tables(cost: Cost) -> list[Table | FittedTable]:
     """The machine's figures, energy by component, stages, figures beside stated ones, and what to keep in mind."""
-    notes = _frame("keep in mind", show_header=False)
-    for note in cost.notes:
-        notes.add_row(Text(note))
-    for item, reason in cost.zeros.items():
-        notes.add_row(Text(f"not charged: {item} ({reason})"))
-    tables = [
-        _table(cost_data(cost), "one input on the machine"),
-        _table(component_data(cost), "energy by component", _COMPONENT_KEYS),
-        _table(layer_cost_data(cost), "stages", _STAGE_KEYS),
-        _table(comparison_data(cost), "achieved beside stated", _COMPARISON_KEYS),
-        notes,
+    tables: list[Table | FittedTable] = [
+        _table(cost_data(cost), "one input on the machine", header=False),
+        _table(component_data(cost).only(*_COMPONENT_KEYS), "energy by component"),
+        FittedTable(layer_cost_data(cost).only(*_STAGE_KEYS), "stages", _STAGE_SPARE),
+        _table(comparison_data(cost).only(*_COMPARISON_KEYS), "achieved beside stated"),
+        _note_table(cost),
     ]
     return [table for table in tables if table.row_count]
 
 
-def _table(data: DataTable, title: str, keys: Sequence[str] | None = None) -> Table:
-    kept = [i for i, column in enumerate(data.columns) if keys is None or column.key in keys]
-    chosen = [
-        i for i in kept if data.columns[i].style != "text" or any(row[i] is not None for row in data.rows)
-    ]
+def _note_table(cost: Cost) -> Table:
+    """One line a note; what is charged nothing, and how well the constants are known, in one entry each."""
+    lines = Table.grid()
+    lines.add_column(no_wrap=True, overflow="ellipsis")
+    for note in cost.notes:
+        lines.add_row(Text(note))
+    known = ", ".join(f"{count} {name}" for name, count in cost.confidence.items() if count)
+    notes = _frame("keep in mind", show_header=False)
+    notes.add_row(lines)
+    notes.add_row(Text(f"constants by confidence: {known}"))
+    notes.add_row(Text(f"charged nothing (reasons in the report and in --json): {'; '.join(cost.zeros)}"))
+    return notes
+
+
+class FittedTable:
+    """A table that fits the console it is printed on: where it is narrow, ``spare`` columns move to further tables.
+
+    They move in the order given, as few as are needed; the first column names the rows in all of them.
+    """
+
+    def __init__(self, data: DataTable, title: str, spare: Sequence[str]) -> None:
+        self.data = data
+        self.title = title
+        self._spare = [key for key in spare if key in (column.key for column in data.columns)]
+
+    @property
+    def row_count(self) -> int:
+        """Rows of either table."""
+        return len(self.data.rows)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for moved in range(len(self._spare) + 1):
+            data = self.data.without(*self._spare[:moved])
+            if _width(console, options, data) <= options.max_width:
+                break
+        yield _table(data, self.title)
+        if moved:
+            kept = [column.key for column in data.columns[1:]]
+            rest = self.data.without(*kept)
+            if len(_shown_columns(rest)) > 1:
+                # At least one moved column stays in the next table, so this ends.
+                title = f"{self.title.removesuffix(_CONTINUED)}{_CONTINUED}"
+                yield FittedTable(rest, title, self._spare[: moved - 1])
+
+
+def _width(console: Console, options: ConsoleOptions, data: DataTable) -> int:
+    """The width at which no text has to break below :data:`_GOOD_WIDTH` characters."""
+    probe = _table(data, "", cut=_GOOD_WIDTH)
+    return Measurement.get(console, options.update_width(10_000), probe).maximum
+
+
+def _shown_columns(data: DataTable) -> list[int]:
+    """All columns but those of text that are empty."""
+    texts = [column.style == "text" for column in data.columns]
+    return [i for i, text in enumerate(texts) if not text or any(row[i] is not None for row in data.rows)]
+
+
+def _table(data: DataTable, title: str, *, header: bool = True, cut: int | None = None) -> Table:
+    """``cut`` shortens texts, to measure what the table needs at least."""
+    chosen = _shown_columns(data)
     shown = data.shown()
-    table = _frame(title, show_header=len(data.columns) > 2)
+    table = _frame(title, show_header=header)
     for index in chosen:
         column = data.columns[index]
         text = column.style == "text"
+        least = _TEXT_WIDTH if index else _GOOD_WIDTH
         table.add_column(
             Text(column.brief or column.title),
             justify="left" if text else "right",
             overflow="fold",
             no_wrap=not text,
-            min_width=min(_TEXT_WIDTH, max(len(row[index]) for row in shown)) if text else None,
+            min_width=min(least, max(len(row[index]) for row in shown)) if text and shown else None,
         )
     for row in shown:
-        table.add_row(*(Text(row[index]) for index in chosen))
+        table.add_row(*(Text(row[i][:cut] if data.columns[i].style == "text" else row[i]) for i in chosen))
     return table
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from rapidnn.frontends.context import NodeContext
 from rapidnn.frontends.layout import Layout
-from rapidnn.graph.ops import AddConstant, BatchNorm, Float32, Slice, Take, Transpose
+from rapidnn.graph.ops import AddConstant, BatchNorm, Float32, Reshape, Slice, Take, Transpose
 from rapidnn.graph.shapes import Shape
 
 
@@ -14,11 +14,8 @@ def scaled(ctx: NodeContext, edge: str, scale: float, shift: float = 0.0, part: 
     """``scale * x + shift`` with numbers."""
     if scale == 1 and shift == 0:
         return edge
-    shape = ctx.builder.shapes[edge]
-    if not shape:
-        ctx.fail("samples without any axis are not supported")
-    vectors = (np.full(shape[0], np.float32(value)) for value in (scale, shift))
-    return ctx.emit(BatchNorm(*vectors), edge, part=part)
+    factor, term = np.array([scale], np.float32), np.array([shift], np.float32)
+    return _normalised(ctx, edge, [], factor, term, part)
 
 
 def affine(
@@ -69,7 +66,7 @@ def per_sample(ctx: NodeContext, array: Float32, full: tuple[int, ...], layout: 
     batch = layout.start
     if aligned.shape[batch] != 1:
         first = aligned.take([0], axis=batch)
-        if aligned.shape[batch] != full[batch] or not (aligned == first).all():
+        if not (aligned == first).all():
             ctx.fail(f"a constant of shape {array.shape} varies along the batch of a value of shape {full}")
         aligned = first
     fits = all(1 in (n, m) or n == m for n, m in zip(aligned.shape, full, strict=True))
@@ -128,8 +125,9 @@ def _normalised(
 ) -> str:
     """A scale or shift along one axis, which is brought to the front and back."""
     shape = ctx.builder.shapes[edge]
-    if not shape:
-        ctx.fail("samples without any axis are not supported")
+    if not shape:  # one number a sample
+        edge = _normalised(ctx, ctx.emit(Reshape((1,)), edge, part="axis"), axes, scale, shift, part)
+        return ctx.emit(Reshape(()), edge, part="number")
     axis = axes[0] if axes else 0
     vectors = [
         np.broadcast_to(np.float32(default) if array is None else array.reshape(-1), (shape[axis],)).copy()

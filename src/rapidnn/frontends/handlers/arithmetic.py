@@ -22,15 +22,20 @@ def add(ctx: NodeContext) -> str:
 
 @handles("Sum", "Mean", any_layout=True)
 def add_all(ctx: NodeContext) -> str:
-    """Sum or mean of any number of activations."""
-    edge = ctx.edge(0)
-    for k in range(1, len(ctx.inputs)):
-        _same_layout(ctx, 0, k)
+    """Sum or mean of any number of activations and constants."""
+    variable = [k for k in range(len(ctx.inputs)) if not ctx.is_constant(k)]
+    first = variable[0]
+    edge = ctx.edge(first)
+    for k in variable[1:]:
+        _same_layout(ctx, first, k)
         left, right = _equal(ctx, edge, ctx.edge(k))
-        edge = ctx.emit(Add(), left, right, part="" if k == len(ctx.inputs) - 1 else "partial")
+        edge = ctx.emit(Add(), left, right, part="" if k == variable[-1] else "partial")
+    for k in range(len(ctx.inputs)):
+        if ctx.is_constant(k):
+            edge = affine(ctx, edge, ctx.layout(first), shift=ctx.weight(k), part="constant")
     if ctx.node.op_type == "Mean":
         edge = scaled(ctx, edge, 1 / len(ctx.inputs), part="mean")
-    return ctx.like(0, edge)
+    return _placed(ctx, first, edge)
 
 
 @handles("Sub", any_layout=True)

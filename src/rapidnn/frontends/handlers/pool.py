@@ -41,18 +41,18 @@ def average_pool(ctx: NodeContext) -> str:
 @handles("GlobalAveragePool")
 def global_average_pool(ctx: NodeContext) -> str:
     """Mean over all spatial axes, which stay with extent 1."""
-    return _reduce(ctx, tuple(range(1, len(ctx.shape(0)))), _whole_mean, keep=True)
+    return _reduce(ctx, ctx.edge(0), tuple(range(1, len(ctx.shape(0)))), _whole_mean, keep=True)
 
 
 @handles("GlobalMaxPool")
 def global_max_pool(ctx: NodeContext) -> str:
     """Maximum over all spatial axes, which stay with extent 1."""
-    return _reduce(ctx, tuple(range(1, len(ctx.shape(0)))), _whole_max, keep=True)
+    return _reduce(ctx, ctx.edge(0), tuple(range(1, len(ctx.shape(0)))), _whole_max, keep=True)
 
 
-@handles("ReduceMean", "ReduceMax", "ReduceSum", any_layout=True)
+@handles("ReduceMean", "ReduceMax", "ReduceMin", "ReduceSum", any_layout=True)
 def reduce_axes(ctx: NodeContext) -> str:
-    """Mean, sum or maximum over axes of a sample."""
+    """Mean, sum, maximum or minimum (the negated maximum of -x) over axes of a sample."""
     given = ctx.integers("axes", 1)
     if not given:
         if ctx.integer("noop_with_empty_axes", 0):
@@ -66,7 +66,12 @@ def reduce_axes(ctx: NodeContext) -> str:
             ctx.fail("it drops an axis that is merged with the batch")
         gone = sum(axis < layout.start for axis in axes)
         layout = Layout(layout.start - gone, layout.place - gone, layout.stop - gone)
-    edge = _reduce(ctx, axes, _whole_max if kind == "ReduceMax" else _whole_mean, keep=keep)
+    edge = ctx.edge(0) if kind != "ReduceMin" else scaled(ctx, ctx.edge(0), -1.0, part="negated")
+    edge = _reduce(
+        ctx, edge, axes, _whole_max if kind in ("ReduceMax", "ReduceMin") else _whole_mean, keep=keep
+    )
+    if kind == "ReduceMin":
+        edge = scaled(ctx, edge, -1.0, part="minimum")
     if kind == "ReduceSum":
         edge = scaled(ctx, edge, float(math.prod(ctx.shape(0)[axis] for axis in axes)), part="sum")
     return edge if layout == BATCH_FIRST else ctx.placed(edge, layout)
@@ -81,10 +86,10 @@ def _whole_max(kernel: tuple[int, ...]) -> Op:
 
 
 def _reduce(
-    ctx: NodeContext, axes: tuple[int, ...], pool: Callable[[tuple[int, ...]], Op], *, keep: bool
+    ctx: NodeContext, edge: str, axes: tuple[int, ...], pool: Callable[[tuple[int, ...]], Op], *, keep: bool
 ) -> str:
     """A pool over sample axes: the others are gathered in one channel axis, one window covers the rest."""
-    shape, edge = ctx.shape(0), ctx.edge(0)
+    shape = ctx.builder.shapes[edge]
     if not axes:
         return edge
     rest = tuple(axis for axis in range(len(shape)) if axis not in axes)

@@ -40,10 +40,13 @@ def _target(ctx: NodeContext, extents: list[int]) -> tuple[list[int], list[float
     older = ctx.node.op_type == "Upsample" or ctx.opset < 11
     sizes = None if older or not ctx.has(3) else ctx.integers("sizes", 3)
     if sizes:
-        if ctx.text("keep_aspect_ratio_policy", "stretch") != "stretch":
-            ctx.fail("only keep_aspect_ratio_policy 'stretch' is supported")
         _check_count(ctx, len(sizes), len(extents))
-        return sizes, [m / n for n, m in zip(extents, sizes, strict=True)]
+        scales = [m / n for n, m in zip(extents, sizes, strict=True)]
+        policy = ctx.text("keep_aspect_ratio_policy", "stretch")
+        if policy != "stretch":
+            scale = min(scales) if policy == "not_larger" else max(scales)
+            return [math.floor(n * scale + 0.5) for n in extents], [scale] * len(scales)
+        return sizes, scales
     attribute = ctx.node.attributes.get("scales")
     if attribute is not None:
         scales = [float(s) for s in attribute.as_floats()]
@@ -119,7 +122,8 @@ def space_to_depth(ctx: NodeContext) -> str:
         ctx.fail(f"an image of {height} x {width} does not divide into blocks of {block} x {block}")
     split = (channels, height // block, block, width // block, block)
     result = (channels * block**2, height // block, width // block)
-    return _exchange(ctx, split, (2, 4, 0, 1, 3), result)
+    perm = (2, 4, 0, 1, 3) if ctx.text("mode", "DCR") == "DCR" else (0, 2, 4, 1, 3)
+    return _exchange(ctx, split, perm, result)
 
 
 def _exchange(

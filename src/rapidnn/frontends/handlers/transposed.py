@@ -69,7 +69,8 @@ def _padding(
     result = []
     for n, m, r, e in zip(natural, wanted, reach, extra, strict=True):
         total = n + e - m
-        small = total // 2 if total >= 0 else -(-total // 2)
-        before = small if auto == "SAME_UPPER" else total - small
+        # Where the wanted output is larger, the end gets all of it.
+        small = max(0, total) // 2
+        before = small if auto == "SAME_UPPER" else max(0, total) - small
         result.append((r - before, r - (total - before) + e))
     return result

@@ -8,14 +8,14 @@ from dataclasses import replace
 import numpy as np
 
 from rapidnn.graph.ir import Graph, Node
-from rapidnn.graph.ops import BatchNorm, Conv, Float32, Linear, Op, Reshape, Slice, Transpose
+from rapidnn.graph.ops import BatchNorm, Conv, Float32, LayerNorm, Linear, Op, Reshape, Slice, Transpose
 from rapidnn.graph.passes.rewrite import rebuild, resolve
 from rapidnn.graph.shapes import Shape
 
 
 def fold_batch_norm(graph: Graph) -> Graph:
-    """Scales and shifts merged into the convolution, linear layer or batch norm before them that nothing else
-    reads.
+    """Scales and shifts merged into the convolution, linear layer, layer norm or batch norm before them that
+    nothing else reads.
 
     Equal up to float32 rounding because ``s * (sum w x + b) + t = sum (s w) x + (s b + t)`` per output
     channel. Operators between that only move elements and keep the channel axis recognisable (reshape,
@@ -84,6 +84,8 @@ def _absorb(source: Op, norm: BatchNorm, axis: int, rank: int) -> Op | None:
             return replace(source, weight=_scaled(source.weight, norm), bias=_shifted(source.bias, norm))
         case Linear() if axis == rank - 1:
             return replace(source, weight=_scaled(source.weight, norm), bias=_shifted(source.bias, norm))
+        case LayerNorm() if axis == rank - 1 and source.axes == 1:
+            return replace(source, scale=_scaled(source.scale, norm), shift=_shifted(source.shift, norm))
         case BatchNorm() if axis == 0:
             return BatchNorm(_scaled(source.scale, norm), _shifted(source.shift, norm))
         case _:

@@ -1,0 +1,7 @@
+#pragma once
+
+#include <nanobind/nanobind.h>
+
+namespace rapidnn {
+void bind_network(nanobind::module_& m);
+}

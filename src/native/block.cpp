@@ -1,0 +1,430 @@
+#include "block.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace rapidnn {
+
+std::uint8_t* Arena::take(std::size_t bytes) {
+  Buffer* best = nullptr;
+  for (Buffer& b : buffers_)
+    if (b.free && b.size >= bytes && (best == nullptr || b.size < best->size)) best = &b;
+  if (best == nullptr) {
+    // One vector more than asked for: kernels load and store whole vectors.
+    storage_.emplace_back(bytes + 3 * kLanes * sizeof(std::int32_t));
+    auto address = reinterpret_cast<std::uintptr_t>(storage_.back().data());
+    auto* data = reinterpret_cast<std::uint8_t*>((address + 63) & ~std::uintptr_t{63});
+    buffers_.push_back({data, bytes, true});
+    best = &buffers_.back();
+  }
+  best->free = false;
+  return best->data;
+}
+
+void Arena::give(std::uint8_t* buffer) {
+  for (Buffer& b : buffers_)
+    if (b.data == buffer) b.free = true;
+}
+
+Block::Block(const Network& network, const Kernels& kernels, bool use_factors, Arena& arena)
+    : net_(network), kernels_(kernels), use_factors_(use_factors), arena_(arena) {}
+
+void Block::run(const float* x, std::int64_t inputs, int lanes, int count, std::int32_t* out) {
+  lanes_ = lanes;
+  at_.assign(net_.edges.size(), nullptr);
+  left_ = net_.readers_;
+  scratch_.resize(static_cast<std::size_t>(kScalars) * 2 * kLanes + kLanes);
+  const int samples = lanes == 1 ? count : 1;
+  for (std::size_t i = 0; i < net_.steps.size(); ++i) {
+    const Step& step = net_.steps[i];
+    const EdgeInfo& info = net_.edges[static_cast<std::size_t>(step.out)];
+    const auto size = static_cast<std::size_t>(info.elements * lanes * samples) * (info.accumulator ? 4 : 1);
+    at_[static_cast<std::size_t>(step.out)] = arena_.take(size);
+    const bool factors = step.kind == Step::kWeighted && lanes == 1 && use_factors_ && step.weighted.factorised;
+    if (factors) {
+      weighted_factors(step.weighted, samples);
+    } else {
+      for (sample_ = 0; sample_ < samples; ++sample_) run_step(step, x + sample_ * inputs, inputs, count);
+    }
+    sample_ = 0;
+    for (int edge : net_.reads_[i]) release(edge);
+  }
+  const bool wide = net_.edges[static_cast<std::size_t>(net_.output)].accumulator;
+  const auto outputs = static_cast<std::int64_t>(net_.output_index.size());
+  for (int n = 0; n < count; ++n) {
+    sample_ = lanes == 1 ? n : 0;
+    for (std::int64_t i = 0; i < outputs; ++i) {
+      const std::int64_t element = net_.output_index[static_cast<std::size_t>(i)];
+      const std::int64_t from = lanes == 1 ? element : element * lanes + n;
+      out[n * outputs + i] = wide ? sums(net_.output)[from] : codes(net_.output)[from];
+    }
+  }
+  sample_ = 0;
+  for (std::uint8_t* buffer : at_)
+    if (buffer != nullptr) arena_.give(buffer);
+}
+
+void Block::run_step(const Step& step, const float* x, std::int64_t inputs, int count) {
+  switch (step.kind) {
+    case Step::kEncodeInput: encode_input(step, x, inputs, count); break;
+    case Step::kWeighted: weighted(step.weighted); break;
+    case Step::kPooled: pooled(step); break;
+    case Step::kCodeSum: code_sum(step); break;
+    case Step::kProduct: product(step); break;
+    case Step::kEncode: encode(step); break;
+    case Step::kMaxPool: max_pool(step); break;
+    case Step::kGather: gather(step); break;
+  }
+}
+
+void Block::release(int edge) {
+  auto e = static_cast<std::size_t>(edge);
+  if (--left_[e] == 0) {
+    arena_.give(at_[e]);
+    at_[e] = nullptr;
+  }
+}
+
+void Block::encode_input(const Step& step, const float* x, std::int64_t inputs, int count) {
+  std::uint8_t* out = codes(step.out);
+  std::int32_t keys[2 * kLanes];
+  const std::size_t n = step.index.size();
+  // With one lane elements are gathered by the vector; with more, the samples are.
+  const int width = lanes_ == 1 ? 2 * kLanes : lanes_;
+  for (std::size_t e = 0; e < n; e += lanes_ == 1 ? static_cast<std::size_t>(width) : 1) {
+    const int used = lanes_ == 1 ? static_cast<int>(std::min<std::size_t>(width, n - e)) : lanes_;
+    for (int lane = 0; lane < used; ++lane) {
+      const float value = lanes_ == 1 ? x[step.index[e + static_cast<std::size_t>(lane)]]
+                                      : x[(lane < count ? lane : 0) * inputs + step.index[e]];
+      const float plain = value + 0.0f;  // -0 becomes +0
+      std::int32_t bits;
+      std::memcpy(&bits, &plain, sizeof bits);
+      keys[lane] = bits ^ ((bits >> 31) & 0x7FFFFFFF);  // ascends with the value
+    }
+    kernels_.search(step.tree, keys, out + e * static_cast<std::size_t>(lanes_), static_cast<std::size_t>(used));
+  }
+}
+
+void Block::add_terms(const std::vector<Term>& terms, std::int64_t element, int unit, std::int32_t* row) {
+  for (const Term& term : terms) {
+    const std::int32_t* rows = term.rows.data() + std::int64_t{unit} * term.codes;
+    const std::uint8_t* from = codes(term.edge) + element * lanes_;
+    for (int lane = 0; lane < lanes_; ++lane) row[lane] += rows[from[lane]];
+  }
+}
+
+void Block::emit(const Sink& sink, std::int64_t element, int unit, std::int32_t* row) {
+  if (!sink.encoded) {
+    std::memcpy(sums(sink.edge) + element * lanes_, row, sizeof(std::int32_t) * static_cast<std::size_t>(lanes_));
+    return;
+  }
+  const ThresholdTree& tree = sink.trees[sink.trees.size() > 1 ? static_cast<std::size_t>(unit) : 0];
+  kernels_.search(tree, row, codes(sink.edge) + element * lanes_, static_cast<std::size_t>(lanes_));
+}
+
+void Block::weighted(const Weighted& layer) {
+  if (lanes_ > 1 && layer.planes) {
+    weighted_samples(layer);
+  } else if (lanes_ == 1 && layer.planes && layer.sets == 1) {
+    weighted_channels(layer);
+  } else {
+    weighted_whole(layer);
+  }
+}
+
+void Block::weighted_samples(const Weighted& layer) {
+  const int outs = layer.channels / layer.groups, blocks = (outs + kScalars - 1) / kScalars;
+  const int vectors = lanes_ / kLanes, taps = layer.walk.taps, places = layer.walk.places;
+  std::vector<Run> runs(static_cast<std::size_t>(places));
+  LookupTask task{};
+  task.runs = runs.data();
+  task.scalar_step = kScalars;
+  task.scalar_lane = 1;
+  task.vector_step = lanes_;
+  task.sums = scratch_.data();
+  for (int p = 0; p < layer.walk.positions(); ++p) {
+    const int from = layer.walk.first[static_cast<std::size_t>(p)];
+    task.run_count = layer.walk.first[static_cast<std::size_t>(p) + 1] - from;
+    for (int g = 0; g < layer.groups; ++g)
+      for (int b = 0; b < blocks; ++b) {
+        const std::size_t block = static_cast<std::size_t>(g) * blocks + b;
+        for (int r = 0; r < task.run_count; ++r) {
+          const std::size_t place = static_cast<std::size_t>(layer.walk.place[static_cast<std::size_t>(from + r)]);
+          const std::int64_t base = layer.walk.base[static_cast<std::size_t>(from + r)] + std::int64_t{g} * taps;
+          runs[static_cast<std::size_t>(r)] = {
+              layer.blocks.data() + (block * places + place) * taps * kScalars, codes(layer.source) + base * lanes_,
+              taps, layer.segments.data() + layer.segment_start[block * places + place]};
+        }
+        const int first = g * outs + b * kScalars;
+        for (int m = 0; m < kScalars; ++m) {
+          const int channel = std::min(first + m, layer.channels - 1);
+          const PlaneTable& table = layer.by_weight[layer.sets > 1 ? static_cast<std::size_t>(channel) : 0];
+          task.tables[m] = table.bytes.data();
+          task.peaks[m] = table.peak.data();
+          task.planes = table.planes;
+          task.shift = table.shift;
+        }
+        task.entries = layer.input_size;
+        kernels_.lookup(task, kScalars, vectors);
+        for (int m = 0; m < kScalars && b * kScalars + m < outs; ++m) {
+          const int channel = first + m;
+          std::int32_t* row = scratch_.data() + m * lanes_;
+          const std::int32_t bias = layer.bias[static_cast<std::size_t>(channel)];
+          for (int lane = 0; lane < lanes_; ++lane) row[lane] += bias;
+          const std::int64_t element = std::int64_t{p} * layer.channels + channel;
+          const int unit = layer.sets > 1 ? channel : 0;
+          add_terms(layer.terms, element, unit, row);
+          emit(layer.sink, element, unit, row);
+        }
+      }
+  }
+}
+
+void Block::emit_channels(const Weighted& layer, std::int64_t element, int channel, int count, std::int32_t* row) {
+  for (int i = 0; i < count; ++i) row[i] += layer.bias[static_cast<std::size_t>(channel + i)];
+  for (const Term& term : layer.terms) {
+    const std::uint8_t* from = codes(term.edge) + element;
+    for (int i = 0; i < count; ++i) {
+      const std::int64_t unit = layer.sets > 1 ? channel + i : 0;
+      row[i] += term.rows[static_cast<std::size_t>(unit * term.codes + from[i])];
+    }
+  }
+  if (!layer.sink.encoded) {
+    std::memcpy(sums(layer.sink.edge) + element, row, sizeof(std::int32_t) * static_cast<std::size_t>(count));
+    return;
+  }
+  std::uint8_t* to = codes(layer.sink.edge) + element;
+  if (layer.sink.trees.size() == 1) {
+    kernels_.search(layer.sink.trees[0], row, to, static_cast<std::size_t>(count));
+    return;
+  }
+  for (int i = 0; i < count; ++i)
+    portable_kernels()->search(layer.sink.trees[static_cast<std::size_t>(channel + i)], row + i, to + i, 1);
+}
+
+namespace {
+
+// Positions from p that read the same places, one constant distance apart: their scalars can be looked up together.
+int alike(const Walk& walk, int p, std::int64_t* distance) {
+  if (p + kScalars > walk.positions()) return 1;
+  const auto at = [&](int i) { return static_cast<std::size_t>(walk.first[static_cast<std::size_t>(i)]); };
+  const std::size_t from = at(p), count = at(p + 1) - from;
+  for (int m = 1; m < kScalars; ++m) {
+    if (at(p + m + 1) - at(p + m) != count || count == 0) return 1;
+    for (std::size_t r = 0; r < count; ++r) {
+      if (walk.place[at(p + m) + r] != walk.place[from + r]) return 1;
+      const std::int64_t step = std::int64_t{walk.base[at(p + m) + r]} - walk.base[from + r];
+      if (m == 1 && r == 0) *distance = step;
+      if (step != m * *distance) return 1;
+    }
+  }
+  return kScalars;
+}
+
+}  // namespace
+
+void Block::weighted_channels(const Weighted& layer) {
+  const int outs = layer.channels / layer.groups, taps = layer.walk.taps, places = layer.walk.places;
+  const std::int64_t width = layer.column_width;
+  std::vector<Run> runs(static_cast<std::size_t>(places));
+  LookupTask task{};
+  task.runs = runs.data();
+  task.scalar_step = 1;
+  task.vector_step = width;
+  task.planes = layer.by_input.planes;
+  task.shift = layer.by_input.shift;
+  task.entries = layer.weight_size;
+  task.sums = scratch_.data();
+  for (int m = 0; m < kScalars; ++m) {
+    task.tables[m] = layer.by_input.bytes.data();
+    task.peaks[m] = layer.by_input.peak.data();
+  }
+  for (int p = 0; p < layer.walk.positions();) {
+    std::int64_t distance = 0;
+    const int scalars = alike(layer.walk, p, &distance);
+    task.scalar_lane = distance;
+    const int from = layer.walk.first[static_cast<std::size_t>(p)];
+    task.run_count = layer.walk.first[static_cast<std::size_t>(p) + 1] - from;
+    for (int g = 0; g < layer.groups; ++g)
+      for (int o = 0; o < outs;) {
+        const int vectors = outs - o > kLanes ? 2 : 1;
+        for (int r = 0; r < task.run_count; ++r) {
+          const std::size_t place = static_cast<std::size_t>(layer.walk.place[static_cast<std::size_t>(from + r)]);
+          const std::int64_t base = layer.walk.base[static_cast<std::size_t>(from + r)] + std::int64_t{g} * taps;
+          runs[static_cast<std::size_t>(r)] = {
+              codes(layer.source) + base,
+              layer.columns.data() + (static_cast<std::size_t>(g) * places + place) * taps * width + o, taps, nullptr};
+        }
+        kernels_.lookup(task, scalars, vectors);
+        const int count = std::min(vectors * kLanes, outs - o);
+        for (int m = 0; m < scalars; ++m)
+          emit_channels(layer, std::int64_t{p + m} * layer.channels + g * outs + o, g * outs + o, count,
+                        scratch_.data() + m * vectors * kLanes);
+        o += vectors * kLanes;
+      }
+    p += scalars;
+  }
+}
+
+void Block::weighted_factors(const Weighted& layer, int samples) {
+  const int outs = layer.channels / layer.groups, taps = layer.walk.taps, places = layer.walk.places;
+  const int blocks = (outs + kLanes - 1) / kLanes;
+  const int quads = (places * taps + 3) / 4;
+  const std::ptrdiff_t row = std::ptrdiff_t{quads} * 4;
+  const std::int64_t positions = layer.walk.positions(), all = positions * samples;
+  patch_.resize(static_cast<std::size_t>(row) * kScalars + kLanes);
+  for (std::int64_t q = 0; q < all; q += kScalars) {
+    const int rows = static_cast<int>(std::min<std::int64_t>(kScalars, all - q));
+    for (int g = 0; g < layer.groups; ++g) {
+      for (int m = 0; m < rows; ++m) fill_patch(layer, (q + m) / positions, (q + m) % positions, g, row, m);
+      for (int b = 0; b < blocks; ++b) {
+        const std::int8_t* w =
+            layer.factors.data() + (static_cast<std::size_t>(g) * blocks + b) * quads * 4 * kLanes;
+        kernels_.dot(patch_.data(), row, w, quads, rows, scratch_.data());
+        const int channel = g * outs + b * kLanes, count = std::min(kLanes, outs - b * kLanes);
+        for (int m = 0; m < rows; ++m) {
+          std::int32_t* sums = scratch_.data() + m * kLanes;
+          for (int i = 0; i < count; ++i) sums[i] += layer.correction[static_cast<std::size_t>(channel + i)];
+          sample_ = (q + m) / positions;
+          emit_channels(layer, (q + m) % positions * layer.channels + channel, channel, count, sums);
+        }
+      }
+    }
+  }
+  sample_ = 0;
+}
+
+// The operands of one neuron's inputs, the padded ones zero.
+void Block::fill_patch(const Weighted& layer, std::int64_t sample, std::int64_t position, int group, std::ptrdiff_t row,
+                       int m) {
+  const int taps = layer.walk.taps, places = layer.walk.places;
+  const auto from = static_cast<std::size_t>(layer.walk.first[static_cast<std::size_t>(position)]);
+  const auto to = static_cast<std::size_t>(layer.walk.first[static_cast<std::size_t>(position) + 1]);
+  std::uint8_t* patch = patch_.data() + m * row;
+  if (to - from < static_cast<std::size_t>(places) || row != std::ptrdiff_t{places} * taps)
+    std::memset(patch, layer.zero_operand, static_cast<std::size_t>(row));
+  const std::uint8_t* in = codes_of(layer.source, sample) + std::ptrdiff_t{group} * taps;
+  for (std::size_t r = from; r < to; ++r)
+    kernels_.decode(layer.operand.data(), in + layer.walk.base[r], patch + std::ptrdiff_t{layer.walk.place[r]} * taps,
+                    static_cast<std::size_t>(taps));
+}
+
+void Block::weighted_whole(const Weighted& layer) {
+  const int outs = layer.channels / layer.groups, blocks = (outs + kScalars - 1) / kScalars;
+  const int taps = layer.walk.taps, places = layer.walk.places;
+  const std::size_t table = static_cast<std::size_t>(layer.weight_size) * layer.input_size;
+  std::int32_t* row = scratch_.data();
+  for (int p = 0; p < layer.walk.positions(); ++p)
+    for (int channel = 0; channel < layer.channels; ++channel) {
+      const int g = channel / outs, within = channel % outs;
+      const std::size_t block = static_cast<std::size_t>(g) * blocks + within / kScalars;
+      const std::int32_t* products = layer.whole.data() + (layer.sets > 1 ? channel * table : 0);
+      std::fill(row, row + lanes_, layer.bias[static_cast<std::size_t>(channel)]);
+      for (int r = layer.walk.first[static_cast<std::size_t>(p)]; r < layer.walk.first[static_cast<std::size_t>(p) + 1];
+           ++r) {
+        const std::size_t place = static_cast<std::size_t>(layer.walk.place[static_cast<std::size_t>(r)]);
+        const std::uint8_t* w =
+            layer.blocks.data() + (block * places + place) * taps * kScalars + within % kScalars;
+        const std::uint8_t* in =
+            codes(layer.source) + (layer.walk.base[static_cast<std::size_t>(r)] + std::int64_t{g} * taps) * lanes_;
+        for (int k = 0; k < taps; ++k, w += kScalars, in += lanes_) {
+          const std::int32_t* entries = products + std::size_t{*w} * layer.input_size;
+          for (int lane = 0; lane < lanes_; ++lane) row[lane] += entries[in[lane]];
+        }
+      }
+      const std::int64_t element = std::int64_t{p} * layer.channels + channel;
+      const int unit = layer.sets > 1 ? channel : 0;
+      add_terms(layer.terms, element, unit, row);
+      emit(layer.sink, element, unit, row);
+    }
+}
+
+void Block::pooled(const Step& step) {
+  const Windows& w = step.windows;
+  const auto outputs = net_.edges[static_cast<std::size_t>(step.out)].elements;
+  std::int32_t* row = scratch_.data();
+  for (std::int64_t e = 0; e < outputs; ++e) {
+    std::fill(row, row + lanes_, 0);
+    for (int k = 0; k < w.taps; ++k) {
+      const std::int32_t from = w.index[static_cast<std::size_t>(e * w.taps + k)];
+      if (from < 0) continue;
+      const std::uint8_t* in = codes(w.source) + std::int64_t{from} * lanes_;
+      for (int lane = 0; lane < lanes_; ++lane) row[lane] += step.row[in[lane]];
+    }
+    emit(step.sink, e, step.unit.empty() ? 0 : step.unit[static_cast<std::size_t>(e)], row);
+  }
+}
+
+void Block::code_sum(const Step& step) {
+  const auto outputs = net_.edges[static_cast<std::size_t>(step.out)].elements;
+  std::int32_t* row = scratch_.data();
+  for (std::int64_t e = 0; e < outputs; ++e) {
+    std::fill(row, row + lanes_, step.offset.empty() ? 0 : step.offset[static_cast<std::size_t>(e)]);
+    add_terms(step.terms, e, 0, row);
+    emit(step.sink, e, 0, row);
+  }
+}
+
+void Block::product(const Step& step) {
+  const auto outputs = net_.edges[static_cast<std::size_t>(step.out)].elements;
+  std::int32_t* row = scratch_.data();
+  for (std::int64_t e = 0; e < outputs; ++e) {
+    const auto at = static_cast<std::size_t>(2 * e);
+    const std::uint8_t* left = codes(step.sources[0]) + std::int64_t{step.index[at]} * lanes_;
+    const std::uint8_t* right = codes(step.sources[1]) + std::int64_t{step.index[at + 1]} * lanes_;
+    for (int lane = 0; lane < lanes_; ++lane)
+      row[lane] = step.row[static_cast<std::size_t>(left[lane]) * step.right_size + right[lane]];
+    emit(step.sink, e, 0, row);
+  }
+}
+
+void Block::encode(const Step& step) {
+  const auto outputs = net_.edges[static_cast<std::size_t>(step.out)].elements;
+  const std::int32_t* from = sums(step.source);
+  if (step.sink.trees.size() == 1) {
+    kernels_.search(step.sink.trees[0], from, codes(step.out), static_cast<std::size_t>(outputs * lanes_));
+  } else {
+    for (std::int64_t e = 0; e < outputs; ++e) {
+      const ThresholdTree& tree = step.sink.trees[static_cast<std::size_t>(step.unit[static_cast<std::size_t>(e)])];
+      kernels_.search(tree, from + e * lanes_, codes(step.out) + e * lanes_, static_cast<std::size_t>(lanes_));
+    }
+  }
+}
+
+void Block::max_pool(const Step& step) {
+  const Windows& w = step.windows;
+  const auto outputs = net_.edges[static_cast<std::size_t>(step.out)].elements;
+  for (std::int64_t e = 0; e < outputs; ++e) {
+    std::uint8_t* to = codes(step.out) + e * lanes_;
+    std::memset(to, 0, static_cast<std::size_t>(lanes_));
+    for (int k = 0; k < w.taps; ++k) {
+      const std::int32_t from = w.index[static_cast<std::size_t>(e * w.taps + k)];
+      if (from < 0) continue;
+      const std::uint8_t* in = codes(w.source) + std::int64_t{from} * lanes_;
+      for (int lane = 0; lane < lanes_; ++lane) to[lane] = std::max(to[lane], in[lane]);
+    }
+  }
+}
+
+void Block::gather(const Step& step) {
+  const auto outputs = net_.edges[static_cast<std::size_t>(step.out)].elements;
+  const auto count = static_cast<std::int32_t>(step.sources.size());
+  for (std::int64_t e = 0; e < outputs; ++e) {
+    std::uint8_t* to = codes(step.out) + e * lanes_;
+    const std::int32_t at = step.index[static_cast<std::size_t>(e)];
+    if (at < 0) {
+      std::memset(to, step.pad_code, static_cast<std::size_t>(lanes_));
+      continue;
+    }
+    const std::int32_t which = at % count;
+    const std::uint8_t* in = codes(step.sources[static_cast<std::size_t>(which)]) + std::int64_t{at / count} * lanes_;
+    if (step.recode.empty()) {
+      std::memcpy(to, in, static_cast<std::size_t>(lanes_));
+    } else {
+      const std::uint8_t* table = step.recode.data() + 256 * static_cast<std::size_t>(which);
+      for (int lane = 0; lane < lanes_; ++lane) to[lane] = table[in[lane]];
+    }
+  }
+}
+
+}  // namespace rapidnn

@@ -1,0 +1,78 @@
+// One block of samples on its way through a network.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "network.h"
+
+namespace rapidnn {
+
+// Buffers that are handed out again once nobody reads them.
+class Arena {
+ public:
+  std::uint8_t* take(std::size_t bytes);
+  void give(std::uint8_t* buffer);
+
+ private:
+  struct Buffer {
+    std::uint8_t* data;
+    std::size_t size;
+    bool free;
+  };
+  std::vector<std::vector<std::uint8_t>> storage_;
+  std::vector<Buffer> buffers_;
+};
+
+class Block {
+ public:
+  Block(const Network& network, const Kernels& kernels, bool use_factors, Arena& arena);
+
+  // lanes 64 or 128: count <= lanes samples side by side, the lanes left over repeat the first. lanes 1: count samples
+  // one after the other, each with its own stretch of every edge.
+  void run(const float* x, std::int64_t inputs, int lanes, int count, std::int32_t* out);
+
+ private:
+  std::uint8_t* codes(int edge) const { return codes_of(edge, sample_); }
+  std::uint8_t* codes_of(int edge, std::int64_t sample) const {
+    const auto e = static_cast<std::size_t>(edge);
+    return at_[e] + sample * net_.edges[e].elements;
+  }
+  std::int32_t* sums(int edge) const {
+    const auto e = static_cast<std::size_t>(edge);
+    return reinterpret_cast<std::int32_t*>(at_[e]) + sample_ * net_.edges[e].elements;
+  }
+  void run_step(const Step& step, const float* x, std::int64_t inputs, int count);
+  void encode_input(const Step& step, const float* x, std::int64_t inputs, int count);
+  void weighted(const Weighted& layer);
+  void weighted_samples(const Weighted& layer);
+  void weighted_channels(const Weighted& layer);
+  void weighted_factors(const Weighted& layer, int samples);
+  void fill_patch(const Weighted& layer, std::int64_t sample, std::int64_t position, int group, std::ptrdiff_t row, int m);
+  void weighted_whole(const Weighted& layer);
+  void pooled(const Step& step);
+  void code_sum(const Step& step);
+  void product(const Step& step);
+  void encode(const Step& step);
+  void max_pool(const Step& step);
+  void gather(const Step& step);
+  // One accumulator for all lanes.
+  void emit(const Sink& sink, std::int64_t element, int unit, std::int32_t* row);
+  // Accumulators of neighbouring channels of one sample.
+  void emit_channels(const Weighted& layer, std::int64_t element, int channel, int count, std::int32_t* row);
+  void add_terms(const std::vector<Term>& terms, std::int64_t element, int unit, std::int32_t* row);
+  void release(int edge);
+
+  const Network& net_;
+  const Kernels& kernels_;
+  bool use_factors_;
+  Arena& arena_;
+  int lanes_ = 1;
+  std::int64_t sample_ = 0;  // with one lane: the sample in hand
+  std::vector<std::uint8_t*> at_;
+  std::vector<int> left_;
+  std::vector<std::int32_t> scratch_;
+  std::vector<std::uint8_t> patch_;
+};
+
+}  // namespace rapidnn

@@ -1,0 +1,86 @@
+// The native executor: a composed network as packed layers, run over blocks of samples.
+//
+// An edge is stored channel-last with the samples of a block innermost ("lanes"): element (position, channel, lane).
+// In wide blocks the lanes are 64 or 128 samples; in blocks of one sample the channel is contiguous and serves as lanes
+// where weights are looked up. Codes are bytes, accumulators int32.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <new>
+#include <vector>
+
+namespace rapidnn {
+
+// Vectors that start on a cache line, for kernels that read whole rows.
+template <typename T>
+struct Aligned {
+  using value_type = T;
+  Aligned() = default;
+  template <typename U>
+  Aligned(const Aligned<U>&) {}
+  T* allocate(std::size_t n) { return static_cast<T*>(::operator new(n * sizeof(T), std::align_val_t{64})); }
+  void deallocate(T* p, std::size_t) { ::operator delete(p, std::align_val_t{64}); }
+  template <typename U>
+  bool operator==(const Aligned<U>&) const { return true; }
+  template <typename U>
+  bool operator!=(const Aligned<U>&) const { return false; }
+};
+
+constexpr int kLanes = 64;    // bytes of one vector block
+constexpr int kScalars = 4;   // rows looked up side by side
+constexpr int kTableSize = 64;
+
+// A product table as signed byte planes: value = sum over planes of plane << shift[p]. rows x planes x 64 bytes.
+struct PlaneTable {
+  int planes = 0;
+  int shift[3] = {0, 0, 0};
+  std::vector<std::int8_t, Aligned<std::int8_t>> bytes;
+  std::vector<std::uint8_t> peak;  // per row: largest magnitude of any plane byte, 128 counted as 127
+};
+
+// One stretch of taps: scalars index table rows, vectors of bytes index entries.
+struct Run {
+  const std::uint8_t* scalars;
+  const std::uint8_t* vectors;
+  int taps;
+  const std::uint16_t* segments;  // taps that may be added in 8 bits, one after the other; null: find out
+};
+
+struct LookupTask {
+  const Run* runs;
+  int run_count;
+  std::ptrdiff_t scalar_step, scalar_lane;  // from tap to tap, and from scalar to scalar
+  std::ptrdiff_t vector_step;               // from tap to tap
+  const std::int8_t* tables[kScalars];      // per scalar, so that channels may have tables of their own
+  const std::uint8_t* peaks[kScalars];
+  int planes;
+  const int* shift;
+  int entries;  // table entries in use, at most 64
+  std::int32_t* sums;  // kScalars x (64 * vectors), overwritten
+};
+
+// Searches codes: thresholds in breadth-first order (a complete tree of depth levels, filled up with INT32_MAX; at least
+// 64 stored, since kernels load whole vectors).
+struct ThresholdTree {
+  int depth = 0;
+  std::vector<std::int32_t> nodes;
+  std::vector<std::uint8_t> codes;  // 2**depth leaves
+};
+
+// An instruction set's kernels. scalars is 1 or kScalars, vectors 1 or 2.
+struct Kernels {
+  const char* name;
+  void (*lookup)(const LookupTask&, int scalars, int vectors);
+  void (*search)(const ThresholdTree&, const std::int32_t* sums, std::uint8_t* codes, std::size_t n);
+  // codes to bytes through a table of 256.
+  void (*decode)(const std::uint8_t* table, const std::uint8_t* codes, std::uint8_t* bytes, std::size_t n);
+  // out[m * 64 + o] = sum over quads of unsigned x[m][4 k ..] times signed w[k][o][4], rows 1 to 4.
+  void (*dot)(const std::uint8_t* x, std::ptrdiff_t x_row, const std::int8_t* w, int quads, int rows, std::int32_t* out);
+};
+
+const Kernels* avx512_kernels();  // null where the processor lacks it
+const Kernels* avx2_kernels();
+const Kernels* portable_kernels();
+
+}  // namespace rapidnn

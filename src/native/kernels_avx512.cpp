@@ -1,0 +1,143 @@
+// AVX-512 with VBMI and VNNI: one byte permutation looks up 64 entries.
+#include "engine.h"
+
+#if defined(__AVX512VBMI__) && defined(__AVX512VNNI__) && defined(__AVX512BW__)
+
+#include <immintrin.h>
+
+#include <cstring>
+
+#include "lookup.inl"
+
+namespace rapidnn {
+namespace {
+
+struct Avx512 {
+  using Bytes = __m512i;
+  using Words = __m512i;
+  static Bytes zero_bytes() { return _mm512_setzero_si512(); }
+  static Words zero_words() { return _mm512_setzero_si512(); }
+  static Bytes load(const std::uint8_t* p) { return _mm512_loadu_si512(p); }
+  static void look_up_add(Bytes& sum, const std::int8_t* table, Bytes index) {
+    sum = _mm512_add_epi8(sum, _mm512_permutexvar_epi8(index, _mm512_load_si512(table)));
+  }
+  static void add_even(Words& sum, Bytes low) {
+    sum = _mm512_add_epi16(sum, _mm512_srai_epi16(_mm512_slli_epi16(low, 8), 8));
+  }
+  static void add_odd(Words& sum, Bytes low) { sum = _mm512_add_epi16(sum, _mm512_srai_epi16(low, 8)); }
+  static void add_words(std::int32_t* sums, Words even, Words odd, int shift) {
+    const __m512i lo = _mm512_unpacklo_epi16(even, odd), hi = _mm512_unpackhi_epi16(even, odd);
+    const __m512i first = _mm512_permutex2var_epi64(lo, _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11), hi);
+    const __m512i second = _mm512_permutex2var_epi64(lo, _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15), hi);
+    const __m512i parts[4] = {
+        _mm512_cvtepi16_epi32(_mm512_castsi512_si256(first)), _mm512_cvtepi16_epi32(_mm512_extracti64x4_epi64(first, 1)),
+        _mm512_cvtepi16_epi32(_mm512_castsi512_si256(second)),
+        _mm512_cvtepi16_epi32(_mm512_extracti64x4_epi64(second, 1))};
+    const __m128i by = _mm_cvtsi32_si128(shift);
+    for (int i = 0; i < 4; ++i) {
+      std::int32_t* at = sums + 16 * i;
+      _mm512_storeu_si512(at, _mm512_add_epi32(_mm512_loadu_si512(at), _mm512_sll_epi32(parts[i], by)));
+    }
+  }
+};
+
+void search(const ThresholdTree& tree, const std::int32_t* sums, std::uint8_t* codes, std::size_t n) {
+  const std::int32_t* nodes = tree.nodes.data();
+  const __m512i one = _mm512_set1_epi32(1);
+  // The upper six levels live in registers.
+  const __m512i first = _mm512_loadu_si512(nodes), fourth = _mm512_loadu_si512(nodes + 15);
+  const __m512i fifth = _mm512_loadu_si512(nodes + 31), fifth_high = _mm512_loadu_si512(nodes + 47);
+  const int depth = tree.depth;
+  const std::uint8_t* leaf = tree.codes.data();
+  const int internal = (1 << depth) - 1;
+  for (std::size_t i = 0; i < n; i += 16) {
+    const __mmask16 active = n - i >= 16 ? 0xFFFF : static_cast<__mmask16>((1u << (n - i)) - 1);
+    const __m512i acc = _mm512_maskz_loadu_epi32(active, sums + i);
+    __m512i at = _mm512_setzero_si512();
+    for (int level = 0; level < depth; ++level) {
+      __m512i threshold;
+      if (level < 4) {
+        threshold = _mm512_permutexvar_epi32(at, first);
+      } else if (level == 4) {
+        threshold = _mm512_permutexvar_epi32(_mm512_sub_epi32(at, _mm512_set1_epi32(15)), fourth);
+      } else if (level == 5) {
+        threshold = _mm512_permutex2var_epi32(fifth, _mm512_sub_epi32(at, _mm512_set1_epi32(31)), fifth_high);
+      } else {
+        threshold = _mm512_i32gather_epi32(at, nodes, 4);
+      }
+      const __mmask16 above = _mm512_cmpgt_epi32_mask(acc, threshold);
+      at = _mm512_add_epi32(_mm512_add_epi32(at, at), one);
+      at = _mm512_mask_add_epi32(at, above, at, one);
+    }
+    at = _mm512_sub_epi32(at, _mm512_set1_epi32(internal));
+    alignas(64) std::int32_t leaves[16];
+    _mm512_store_si512(leaves, at);
+    const std::size_t count = n - i < 16 ? n - i : 16;
+    for (std::size_t j = 0; j < count; ++j) codes[i + j] = leaf[leaves[j]];
+  }
+}
+
+template <int R>
+void dot_rows(const std::uint8_t* x, std::ptrdiff_t x_row, const std::int8_t* w, int quads, std::int32_t* out) {
+  __m512i acc[R][4];
+  for (int r = 0; r < R; ++r)
+    for (int c = 0; c < 4; ++c) acc[r][c] = _mm512_setzero_si512();
+  for (int k = 0; k < quads; ++k, w += 4 * kLanes) {
+    const __m512i w0 = _mm512_loadu_si512(w), w1 = _mm512_loadu_si512(w + 64), w2 = _mm512_loadu_si512(w + 128),
+                  w3 = _mm512_loadu_si512(w + 192);
+    for (int r = 0; r < R; ++r) {
+      std::int32_t four;
+      std::memcpy(&four, x + r * x_row + 4 * k, 4);
+      const __m512i v = _mm512_set1_epi32(four);
+      acc[r][0] = _mm512_dpbusd_epi32(acc[r][0], v, w0);
+      acc[r][1] = _mm512_dpbusd_epi32(acc[r][1], v, w1);
+      acc[r][2] = _mm512_dpbusd_epi32(acc[r][2], v, w2);
+      acc[r][3] = _mm512_dpbusd_epi32(acc[r][3], v, w3);
+    }
+  }
+  for (int r = 0; r < R; ++r)
+    for (int c = 0; c < 4; ++c) _mm512_storeu_si512(out + r * kLanes + 16 * c, acc[r][c]);
+}
+
+void dot(const std::uint8_t* x, std::ptrdiff_t x_row, const std::int8_t* w, int quads, int rows, std::int32_t* out) {
+  switch (rows) {
+    case 1: return dot_rows<1>(x, x_row, w, quads, out);
+    case 2: return dot_rows<2>(x, x_row, w, quads, out);
+    case 3: return dot_rows<3>(x, x_row, w, quads, out);
+    default: return dot_rows<4>(x, x_row, w, quads, out);
+  }
+}
+
+void decode(const std::uint8_t* table, const std::uint8_t* codes, std::uint8_t* bytes, std::size_t n) {
+  __m512i part[4];
+  for (int i = 0; i < 4; ++i) part[i] = _mm512_loadu_si512(table + 64 * i);
+  for (std::size_t i = 0; i < n; i += 64) {
+    const __mmask64 active = n - i >= 64 ? ~__mmask64{0} : (__mmask64{1} << (n - i)) - 1;
+    const __m512i index = _mm512_maskz_loadu_epi8(active, codes + i);
+    const __m512i low = _mm512_permutex2var_epi8(part[0], index, part[1]);
+    const __m512i high = _mm512_permutex2var_epi8(part[2], index, part[3]);
+    _mm512_mask_storeu_epi8(bytes + i, active, _mm512_mask_blend_epi8(_mm512_movepi8_mask(index), low, high));
+  }
+}
+
+const Kernels kKernels = {"avx512", lookup_any<Avx512>, search, decode, dot};
+
+}  // namespace
+
+const Kernels* avx512_kernels() {
+  __builtin_cpu_init();
+  return __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vnni") &&
+                 __builtin_cpu_supports("avx512bw")
+             ? &kKernels
+             : nullptr;
+}
+
+}  // namespace rapidnn
+
+#else
+
+namespace rapidnn {
+const Kernels* avx512_kernels() { return nullptr; }
+}  // namespace rapidnn
+
+#endif

@@ -1,0 +1,62 @@
+// Plain C++: what every machine runs where no instruction set below is at hand.
+#include "engine.h"
+
+#include <cstring>
+
+namespace rapidnn {
+namespace {
+
+void lookup(const LookupTask& t, int scalars, int vectors) {
+  const int width = vectors * kLanes;
+  std::memset(t.sums, 0, sizeof(std::int32_t) * scalars * width);
+  for (int r = 0; r < t.run_count; ++r) {
+    const std::uint8_t* a = t.runs[r].scalars;
+    const std::uint8_t* v = t.runs[r].vectors;
+    for (int k = 0; k < t.runs[r].taps; ++k, a += t.scalar_step, v += t.vector_step)
+      for (int m = 0; m < scalars; ++m) {
+        const std::int8_t* row =
+            t.tables[m] + static_cast<std::size_t>(a[m * t.scalar_lane]) * (t.planes * kTableSize);
+        std::int32_t whole[kTableSize];
+        for (int e = 0; e < t.entries; ++e) {
+          std::int32_t value = 0;
+          for (int p = 0; p < t.planes; ++p) value += row[p * kTableSize + e] * (1 << t.shift[p]);
+          whole[e] = value;
+        }
+        std::int32_t* sums = t.sums + m * width;
+        for (int lane = 0; lane < width; ++lane) sums[lane] += whole[v[lane]];
+      }
+  }
+}
+
+void search(const ThresholdTree& tree, const std::int32_t* sums, std::uint8_t* codes, std::size_t n) {
+  const std::size_t internal = (std::size_t{1} << tree.depth) - 1;
+  for (std::size_t i = 0; i < n; ++i) {
+    std::size_t at = 0;
+    for (int level = 0; level < tree.depth; ++level) at = 2 * at + 1 + (sums[i] > tree.nodes[at]);
+    codes[i] = tree.codes[at - internal];
+  }
+}
+
+void dot(const std::uint8_t* x, std::ptrdiff_t x_row, const std::int8_t* w, int quads, int rows, std::int32_t* out) {
+  std::memset(out, 0, sizeof(std::int32_t) * rows * kLanes);
+  for (int k = 0; k < quads; ++k, w += 4 * kLanes)
+    for (int r = 0; r < rows; ++r) {
+      const std::uint8_t* four = x + r * x_row + 4 * k;
+      for (int o = 0; o < kLanes; ++o) {
+        const std::int8_t* v = w + 4 * o;
+        out[r * kLanes + o] += four[0] * v[0] + four[1] * v[1] + four[2] * v[2] + four[3] * v[3];
+      }
+    }
+}
+
+void decode(const std::uint8_t* table, const std::uint8_t* codes, std::uint8_t* bytes, std::size_t n) {
+  for (std::size_t i = 0; i < n; ++i) bytes[i] = table[codes[i]];
+}
+
+const Kernels kKernels = {"portable", lookup, search, decode, dot};
+
+}  // namespace
+
+const Kernels* portable_kernels() { return &kKernels; }
+
+}  // namespace rapidnn

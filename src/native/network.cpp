@@ -1,0 +1,82 @@
+#include "network.h"
+
+#include <algorithm>
+#include <atomic>
+#include <thread>
+
+#include "block.h"
+
+namespace rapidnn {
+namespace {
+
+// A rest of this many samples is worth a whole vector of them; fewer go one by one.
+constexpr std::int64_t kWorthAVector = 12;
+
+struct Piece {
+  std::int64_t first;
+  int lanes, count;
+};
+
+// Samples that one thread takes one after the other share the weights in its cache.
+constexpr std::int64_t kMaxInTurn = 16;
+
+std::vector<Piece> split(std::int64_t samples, int threads, bool wide) {
+  std::vector<Piece> pieces;
+  const std::int64_t share = (samples + threads - 1) / threads;
+  for (std::int64_t at = 0; at < samples;) {
+    const std::int64_t rest = samples - at;
+    int lanes = 1;
+    if (wide && rest >= std::int64_t{2} * kLanes * threads) {
+      lanes = 2 * kLanes;
+    } else if (wide && rest >= kWorthAVector) {
+      lanes = kLanes;
+    }
+    const std::int64_t most = lanes > 1 ? lanes : std::min(kMaxInTurn, share);
+    const int count = static_cast<int>(std::min(most, rest));
+    pieces.push_back({at, lanes, count});
+    at += count;
+  }
+  return pieces;
+}
+
+}  // namespace
+
+void Network::seal() {
+  readers_.assign(edges.size(), 0);
+  reads_.clear();
+  for (const Step& step : steps) {
+    std::vector<int> read = step.sources;
+    if (step.kind == Step::kWeighted) {
+      read.push_back(step.weighted.source);
+      for (const Term& term : step.weighted.terms) read.push_back(term.edge);
+    }
+    if (step.kind == Step::kPooled || step.kind == Step::kMaxPool) read.push_back(step.windows.source);
+    if (step.kind == Step::kEncode) read.push_back(step.source);
+    for (const Term& term : step.terms) read.push_back(term.edge);
+    for (int edge : read) ++readers_[static_cast<std::size_t>(edge)];
+    reads_.push_back(std::move(read));
+  }
+  ++readers_[static_cast<std::size_t>(output)];
+}
+
+void Network::run(const float* x, std::int64_t samples, std::int64_t inputs, std::int32_t* out, int threads,
+                  const Kernels& kernels, bool use_factors) const {
+  const auto outputs = static_cast<std::int64_t>(output_index.size());
+  const std::vector<Piece> pieces = split(samples, threads, !(use_factors && factorised));
+  std::atomic<std::size_t> next{0};
+  const auto work = [&] {
+    Arena arena;
+    Block block(*this, kernels, use_factors, arena);
+    for (std::size_t i = next++; i < pieces.size(); i = next++) {
+      const Piece& piece = pieces[i];
+      block.run(x + piece.first * inputs, inputs, piece.lanes, piece.count, out + piece.first * outputs);
+    }
+  };
+  const int extra = std::min<int>(threads, static_cast<int>(pieces.size())) - 1;
+  std::vector<std::thread> pool;
+  for (int i = 0; i < extra; ++i) pool.emplace_back(work);
+  work();
+  for (std::thread& thread : pool) thread.join();
+}
+
+}  // namespace rapidnn

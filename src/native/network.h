@@ -1,0 +1,37 @@
+// A packed network and its execution over blocks of samples.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "layers.h"
+
+namespace rapidnn {
+
+struct EdgeInfo {
+  std::int64_t elements;
+  bool accumulator;
+};
+
+class Network {
+ public:
+  std::vector<EdgeInfo> edges;
+  std::vector<Step> steps;
+  int output = -1;
+  Ints output_index;  // natural order -> element
+  bool factorised = false;  // every weighted layer has exact factors
+
+  // Counts the readers of every edge; call when all steps are there.
+  void seal();
+
+  // x: samples x inputs, natural order; out: samples x outputs.
+  void run(const float* x, std::int64_t samples, std::int64_t inputs, std::int32_t* out, int threads,
+           const Kernels& kernels, bool use_factors) const;
+
+ private:
+  std::vector<int> readers_;              // per edge
+  std::vector<std::vector<int>> reads_;   // per step
+  friend class Block;
+};
+
+}  // namespace rapidnn

@@ -1,0 +1,266 @@
+// Python's view of a packed network: edges and steps are added as arrays, then batches are run.
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <algorithm>
+#include <stdexcept>
+#include <string>
+
+#include "bindings.h"
+#include "network.h"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace rapidnn {
+namespace {
+
+template <typename T>
+using Array = nb::ndarray<const T, nb::numpy, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+
+template <typename T>
+std::vector<T> copy(const Array<T>& array) {
+  return std::vector<T>(array.data(), array.data() + array.size());
+}
+
+// Thresholds (sets x m, ascending) and codes (sets x (m + 1)) as complete search trees.
+std::vector<ThresholdTree> make_trees(const Array<std::int32_t>& thresholds, const Array<std::uint8_t>& codes, int sets) {
+  const std::size_t m = thresholds.size() / static_cast<std::size_t>(sets);
+  if (codes.size() != (m + 1) * static_cast<std::size_t>(sets)) throw std::invalid_argument("codes do not fit thresholds");
+  std::vector<ThresholdTree> trees(static_cast<std::size_t>(sets));
+  for (int t = 0; t < sets; ++t) {
+    ThresholdTree& tree = trees[static_cast<std::size_t>(t)];
+    while ((std::size_t{1} << tree.depth) < m + 1) ++tree.depth;
+    const std::size_t leaves = std::size_t{1} << tree.depth;
+    const std::int32_t* sorted = thresholds.data() + static_cast<std::size_t>(t) * m;
+    const std::uint8_t* code = codes.data() + static_cast<std::size_t>(t) * (m + 1);
+    tree.nodes.assign(std::max<std::size_t>(leaves, 64), INT32_MAX);
+    for (int level = 0; level < tree.depth; ++level)
+      for (std::size_t j = 0; j < (std::size_t{1} << level); ++j) {
+        const std::size_t rank = (2 * j + 1) * (leaves >> (level + 1)) - 1;
+        if (rank < m) tree.nodes[(std::size_t{1} << level) - 1 + j] = sorted[rank];
+      }
+    for (std::size_t i = 0; i < leaves; ++i) tree.codes.push_back(code[std::min(i, m)]);
+  }
+  return trees;
+}
+
+struct PyNetwork {
+  Network net;
+
+  int add_edge(std::int64_t elements, bool accumulator) {
+    net.edges.push_back({elements, accumulator});
+    return static_cast<int>(net.edges.size()) - 1;
+  }
+
+  Step& add(Step::Kind kind, int out) {
+    net.steps.emplace_back();
+    net.steps.back().kind = kind;
+    net.steps.back().out = out;
+    net.steps.back().sink.edge = out;
+    return net.steps.back();
+  }
+
+  void encode_input(int out, Array<std::int32_t> index, Array<std::int32_t> thresholds, Array<std::uint8_t> codes) {
+    Step& step = add(Step::kEncodeInput, out);
+    step.index = copy(index);
+    step.tree = make_trees(thresholds, codes, 1)[0];
+  }
+
+  void encode(int out, int source, Array<std::int32_t> unit, Array<std::int32_t> thresholds, Array<std::uint8_t> codes,
+              int sets) {
+    Step& step = add(Step::kEncode, out);
+    step.source = source;
+    step.unit = copy(unit);
+    step.sink.trees = make_trees(thresholds, codes, sets);
+  }
+
+  // Let the last sum go straight to codes.
+  void encode_last(Array<std::int32_t> thresholds, Array<std::uint8_t> codes, int sets) {
+    Step& step = net.steps.back();
+    Sink& sink = step.kind == Step::kWeighted ? step.weighted.sink : step.sink;
+    sink.encoded = true;
+    sink.trees = make_trees(thresholds, codes, sets);
+  }
+
+  void weighted(int out, int source, int channels, int groups, int sets, Array<std::int32_t> first,
+                Array<std::int32_t> place, Array<std::int32_t> base, int places, int taps, Array<std::int32_t> bias,
+                Array<std::uint8_t> blocks, Array<std::int32_t> whole, int weight_size, int input_size) {
+    Step& step = add(Step::kWeighted, out);
+    Weighted& w = step.weighted;
+    w.source = source;
+    w.channels = channels;
+    w.groups = groups;
+    w.sets = sets;
+    w.walk = {copy(first), copy(place), copy(base), places, taps};
+    w.bias = copy(bias);
+    w.blocks = copy(blocks);
+    w.whole = copy(whole);
+    w.weight_size = weight_size;
+    w.input_size = input_size;
+    w.sink.edge = out;
+  }
+
+  static PlaneTable plane_table(const Array<std::int8_t>& bytes, const std::vector<int>& shift, std::size_t from,
+                                std::size_t rows) {
+    PlaneTable table;
+    table.planes = static_cast<int>(shift.size());
+    for (std::size_t p = 0; p < shift.size(); ++p) table.shift[p] = shift[p];
+    const std::size_t row = shift.size() * kTableSize;
+    const std::int8_t* data = bytes.data() + from * row;
+    table.bytes.assign(data, data + rows * row);
+    for (std::size_t r = 0; r < rows; ++r) {
+      int peak = 0;
+      for (std::size_t i = 0; i < row; ++i) peak = std::max(peak, std::abs(int{data[r * row + i]}));
+      table.peak.push_back(static_cast<std::uint8_t>(std::min(peak, 127 + (peak > 127 ? 1 : 0))));
+    }
+    return table;
+  }
+
+  // bytes: sets x weight codes x planes x 64 with entries over input codes; by_input: input codes x planes x 64 with
+  // entries over weight codes, empty where channels have codebooks of their own.
+  void planes(Array<std::int8_t> bytes, std::vector<int> shift, Array<std::int8_t> by_input,
+              std::vector<int> input_shift, Array<std::uint8_t> columns, int column_width) {
+    Weighted& w = net.steps.back().weighted;
+    w.planes = true;
+    const auto rows = static_cast<std::size_t>(w.weight_size);
+    for (int s = 0; s < w.sets; ++s)
+      w.by_weight.push_back(plane_table(bytes, shift, static_cast<std::size_t>(s) * rows, rows));
+    if (by_input.size() != 0)
+      w.by_input = plane_table(by_input, input_shift, 0, static_cast<std::size_t>(w.input_size));
+    w.columns = copy(columns);
+    w.column_width = column_width;
+    cut_segments(w);
+  }
+
+  // How many taps of each block's runs may be added in 8 bits: a stretch whose peaks sum to at most 127, or one tap.
+  static void cut_segments(Weighted& w) {
+    const int outs = w.channels / w.groups, blocks = (outs + kScalars - 1) / kScalars, taps = w.walk.taps;
+    const std::uint8_t* codes = w.blocks.data();
+    for (int g = 0; g < w.groups; ++g)
+      for (int b = 0; b < blocks; ++b)
+        for (int place = 0; place < w.walk.places; ++place) {
+          w.segment_start.push_back(static_cast<std::uint32_t>(w.segments.size()));
+          int load[kScalars] = {}, length = 0;
+          for (int k = 0; k < taps; ++k, codes += kScalars) {
+            int peak[kScalars];
+            bool over = length == 65535;
+            for (int m = 0; m < kScalars; ++m) {
+              const int channel = std::min(g * outs + b * kScalars + m, w.channels - 1);
+              peak[m] = w.by_weight[w.sets > 1 ? static_cast<std::size_t>(channel) : 0].peak[codes[m]];
+              over = over || (load[m] + peak[m] > 127 && length > 0);
+            }
+            if (over) {
+              w.segments.push_back(static_cast<std::uint16_t>(length));
+              length = 0;
+              std::fill(load, load + kScalars, 0);
+            }
+            for (int m = 0; m < kScalars; ++m) load[m] += peak[m];
+            ++length;
+          }
+          w.segments.push_back(static_cast<std::uint16_t>(length));
+        }
+  }
+
+  void factors(Array<std::int8_t> weights, Array<std::uint8_t> operand, Array<std::int32_t> correction, int zero) {
+    Weighted& w = net.steps.back().weighted;
+    w.factorised = true;
+    w.factors = copy(weights);
+    w.operand = copy(operand);
+    w.correction = copy(correction);
+    w.zero_operand = static_cast<std::uint8_t>(zero);
+  }
+
+  // One more operand of the last sum that enters through one-row tables.
+  void term(int edge, Array<std::int32_t> rows, int codes) {
+    Step& step = net.steps.back();
+    (step.kind == Step::kWeighted ? step.weighted.terms : step.terms).push_back({edge, codes, copy(rows)});
+  }
+
+  void pooled(int out, int source, Array<std::int32_t> index, int taps, Array<std::int32_t> row,
+              Array<std::int32_t> unit) {
+    Step& step = add(Step::kPooled, out);
+    step.windows = {source, taps, copy(index)};
+    step.row = copy(row);
+    step.unit = copy(unit);
+  }
+
+  void max_pool(int out, int source, Array<std::int32_t> index, int taps) {
+    add(Step::kMaxPool, out).windows = {source, taps, copy(index)};
+  }
+
+  void code_sum(int out, Array<std::int32_t> offset) { add(Step::kCodeSum, out).offset = copy(offset); }
+
+  void product(int out, int left, int right, Array<std::int32_t> index, Array<std::int32_t> table, int right_size) {
+    Step& step = add(Step::kProduct, out);
+    step.sources = {left, right};
+    step.index = copy(index);
+    step.row = copy(table);
+    step.right_size = right_size;
+  }
+
+  void gather(int out, std::vector<int> sources, Array<std::int32_t> index, Array<std::uint8_t> recode, int pad_code) {
+    Step& step = add(Step::kGather, out);
+    step.sources = std::move(sources);
+    step.index = copy(index);
+    step.recode = copy(recode);
+    step.pad_code = static_cast<std::uint8_t>(pad_code);
+  }
+
+  void seal(int output, Array<std::int32_t> output_index) {
+    net.output = output;
+    net.output_index = copy(output_index);
+    net.factorised = true;
+    for (const Step& step : net.steps)
+      if (step.kind == Step::kWeighted && !step.weighted.factorised) net.factorised = false;
+    net.seal();
+  }
+
+  void run(nb::ndarray<const float, nb::numpy, nb::ndim<2>, nb::c_contig, nb::device::cpu> x,
+           nb::ndarray<std::int32_t, nb::numpy, nb::ndim<2>, nb::c_contig, nb::device::cpu> out, int threads,
+           const std::string& path, bool use_factors) {
+    const Kernels* kernels = path == "avx512" ? avx512_kernels() : path == "avx2" ? avx2_kernels() : portable_kernels();
+    if (kernels == nullptr || kernels->name != path) throw std::invalid_argument("no such kernels on this machine: " + path);
+    if (out.shape(0) != x.shape(0) || out.shape(1) != net.output_index.size())
+      throw std::invalid_argument("the output has another shape");
+    nb::gil_scoped_release release;
+    net.run(x.data(), static_cast<std::int64_t>(x.shape(0)), static_cast<std::int64_t>(x.shape(1)), out.data(),
+            std::max(1, threads), *kernels, use_factors);
+  }
+};
+
+std::vector<std::string> kernel_paths() {
+  std::vector<std::string> found;
+  for (const Kernels* kernels : {avx512_kernels(), avx2_kernels(), portable_kernels()})
+    if (kernels != nullptr) found.emplace_back(kernels->name);
+  return found;
+}
+
+}  // namespace
+
+void bind_network(nb::module_& m) {
+  m.def("kernel_paths", &kernel_paths, "Instruction sets this machine has kernels for, the fastest first.");
+  nb::class_<PyNetwork>(m, "Network")
+      .def(nb::init<>())
+      .def("add_edge", &PyNetwork::add_edge, "elements"_a, "accumulator"_a)
+      .def("encode_input", &PyNetwork::encode_input, "out"_a, "index"_a, "thresholds"_a, "codes"_a)
+      .def("encode", &PyNetwork::encode, "out"_a, "source"_a, "unit"_a, "thresholds"_a, "codes"_a, "sets"_a)
+      .def("encode_last", &PyNetwork::encode_last, "thresholds"_a, "codes"_a, "sets"_a)
+      .def("weighted", &PyNetwork::weighted, "out"_a, "source"_a, "channels"_a, "groups"_a, "sets"_a, "first"_a,
+           "place"_a, "base"_a, "places"_a, "taps"_a, "bias"_a, "blocks"_a, "whole"_a, "weight_size"_a, "input_size"_a)
+      .def("planes", &PyNetwork::planes, "table"_a, "shift"_a, "by_input"_a, "input_shift"_a, "columns"_a,
+           "column_width"_a)
+      .def("factors", &PyNetwork::factors, "weights"_a, "operand"_a, "correction"_a, "zero"_a)
+      .def("term", &PyNetwork::term, "edge"_a, "rows"_a, "codes"_a)
+      .def("pooled", &PyNetwork::pooled, "out"_a, "source"_a, "index"_a, "taps"_a, "row"_a, "unit"_a)
+      .def("max_pool", &PyNetwork::max_pool, "out"_a, "source"_a, "index"_a, "taps"_a)
+      .def("code_sum", &PyNetwork::code_sum, "out"_a, "offset"_a)
+      .def("product", &PyNetwork::product, "out"_a, "left"_a, "right"_a, "index"_a, "table"_a, "right_size"_a)
+      .def("gather", &PyNetwork::gather, "out"_a, "sources"_a, "index"_a, "recode"_a, "pad_code"_a)
+      .def("seal", &PyNetwork::seal, "output"_a, "output_index"_a)
+      .def("run", &PyNetwork::run, "x"_a, "out"_a, "threads"_a, "path"_a, "use_factors"_a);
+}
+
+}  // namespace rapidnn

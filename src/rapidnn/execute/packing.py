@@ -1,0 +1,126 @@
+"""Weights and tables in the layouts of the native kernels (``src/native/layers.h`` says what they are for)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rapidnn.tables.program import CodeGroup, Int32, UInt8, WeightedSum
+
+LANES = 64
+SCALARS = 4
+TABLE_SIZE = 64
+_MAX_PLANES = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Planes:
+    """Products as signed byte planes, value = sum of plane << shift: ``bytes`` int8 ``(rows, planes, 64)``."""
+
+    bytes: NDArray[np.int8]
+    shift: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Factors:
+    """Exact factors: weights packed for byte dot products, the operand byte of every code, and what to add."""
+
+    weights: NDArray[np.int8]
+    operand: UInt8
+    correction: Int32
+    zero: int
+
+
+def grouped_codes(step: WeightedSum) -> UInt8:
+    """Weight codes as ``(groups, channels of a group, places, taps of a place)``, places in kernel order."""
+    outs = step.channels // step.groups
+    codes = step.weight_codes.reshape(step.channels, step.weight_codes.shape[1], -1)
+    return codes.transpose(0, 2, 1).reshape(step.groups, outs, codes.shape[2], codes.shape[1])
+
+
+def channel_blocks(codes: UInt8) -> UInt8:
+    """Groups, blocks of four channels, places, taps, four codes; missing channels take code 0."""
+    groups, outs, places, taps = codes.shape
+    blocks = -(-outs // SCALARS)
+    padded = np.zeros((groups, blocks * SCALARS, places, taps), np.uint8)
+    padded[:, :outs] = codes
+    split = padded.reshape(groups, blocks, SCALARS, places, taps)
+    return np.ascontiguousarray(split.transpose(0, 1, 3, 4, 2))
+
+
+def channel_columns(codes: UInt8) -> UInt8:
+    """Groups, places, taps, channels filled up to a multiple of 64."""
+    groups, outs, places, taps = codes.shape
+    width = -(-outs // LANES) * LANES
+    columns = np.zeros((groups, places, taps, width), np.uint8)
+    columns[..., :outs] = codes.transpose(0, 2, 3, 1)
+    return columns
+
+
+def split_planes(table: NDArray[np.integer], weight: NDArray[np.float64]) -> Planes | None:
+    """Byte planes of a table ``(rows, entries)``; None if it needs over three planes or has over 64 entries.
+
+    Rows are looked up with frequency ``weight``. A plane's bytes are added in 8 bits until their peaks reach 127, so
+    among the splits with the fewest planes the one with the smallest mean peak is taken.
+    """
+    if table.shape[1] > TABLE_SIZE:
+        return None
+    values = table.astype(np.int64)
+    for count in range(1, _MAX_PLANES + 1):
+        best: tuple[float, Planes] | None = None
+        for bits in range(3, 9) if count > 1 else (0,):
+            planes = _split(values, count, bits)
+            if planes is None:
+                continue
+            peaks = np.abs(planes.bytes.astype(np.int64)).max(axis=(1, 2))
+            # A widening costs about as much as five taps.
+            cost = float(weight @ (1 + 5 * np.minimum(1, peaks / 127)))
+            if best is None or cost < best[0]:
+                best = (cost, planes)
+        if best is not None:
+            return best[1]
+    return None
+
+
+def _split(values: NDArray[np.int64], count: int, bits: int) -> Planes | None:
+    rest, planes = values, []
+    for _ in range(count - 1):
+        half = 1 << (bits - 1)
+        low = ((rest + half) & ((1 << bits) - 1)) - half
+        planes.append(low)
+        rest = (rest - low) >> bits
+    planes.append(rest)
+    if np.abs(rest).max() > 127:
+        return None
+    table = np.zeros((len(values), count, TABLE_SIZE), np.int8)
+    for p, plane in enumerate(planes):
+        table[:, p, : values.shape[1]] = plane
+    return Planes(table, tuple(bits * p for p in range(count)))
+
+
+def factorise(step: WeightedSum, group: CodeGroup) -> Factors | None:
+    """Factors for the exact byte dot product, if the product table is the outer product of bytes; else None."""
+    exact = step.values.astype(np.int64)[:, :, np.newaxis] * group.values.astype(np.int64)
+    inputs, weights = group.values.astype(np.int64), step.values.astype(np.int64)
+    signed = bool(inputs[0] < 0)
+    fits = np.abs(weights).max() <= 127 and inputs[-1] <= (127 if signed else 255) and inputs[0] >= -128
+    if not fits or step.taps * 255 * 127 >= 2**31 or not np.array_equal(exact, step.products):
+        return None
+    codes = grouped_codes(step)
+    groups, outs, places, taps = codes.shape
+    if len(weights) == 1:
+        real = weights[0][codes]
+    else:
+        flat = codes.reshape(step.channels, -1).astype(np.intp)
+        real = np.take_along_axis(weights, flat, axis=1).reshape(codes.shape)
+    blocks, quads = -(-outs // LANES), -(-places * taps // 4)
+    padded = np.zeros((groups, blocks * LANES, quads * 4), np.int8)
+    padded[:, :outs, : places * taps] = real.reshape(groups, outs, -1)
+    packed = padded.reshape(groups, blocks, LANES, quads, 4).transpose(0, 1, 3, 2, 4)
+    zero = 128 if signed else 0
+    operand = np.zeros(256, np.uint8)
+    operand[: group.size] = inputs + zero
+    correction = -zero * real.reshape(step.channels, -1).sum(axis=1)
+    return Factors(np.ascontiguousarray(packed), operand, correction.astype(np.int32), zero)
