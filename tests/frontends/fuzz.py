@@ -132,14 +132,18 @@ def _attribute(model: onnx.ModelProto, rng: np.random.Generator) -> None:
 
 def _integer_tensor(model: onnx.ModelProto, rng: np.random.Generator) -> None:
     tensor = _pick([t for t in model.graph.initializer if t.data_type == TensorProto.INT64], rng)
-    values = onnx.numpy_helper.to_array(tensor).copy().reshape(-1)
+    values = np.frombuffer(tensor.raw_data[: len(tensor.raw_data) // 8 * 8], np.int64).copy()
+    if not len(values):
+        return
     values[int(rng.integers(len(values)))] = _pick(NUMBERS, rng)
     tensor.raw_data = values.tobytes()
 
 
 def _float_tensor(model: onnx.ModelProto, rng: np.random.Generator) -> None:
     tensor = _pick([t for t in model.graph.initializer if t.data_type == TensorProto.FLOAT], rng)
-    values = np.frombuffer(tensor.raw_data, np.float32).copy()
+    values = np.frombuffer(tensor.raw_data[: len(tensor.raw_data) // 4 * 4], np.float32).copy()
+    if not len(values):
+        return
     values[int(rng.integers(len(values)))] = _pick((np.nan, np.inf, 3e38, 1e-44, 0.0), rng)
     tensor.raw_data = values.tobytes()
 

@@ -48,8 +48,8 @@ def _external(model: ir.Model) -> Iterator[ir.ExternalTensor]:
     tensors = [value.const_value for value in model.graph.initializers.values()]
     for node in model.graph:
         for attribute in node.attributes.values():
-            if attribute.type == ir.AttributeType.TENSOR:
-                tensors.append(attribute.as_tensor())
+            if isinstance(attribute.value, ir.ExternalTensor):
+                tensors.append(attribute.value)
     for tensor in tensors:
         if isinstance(tensor, ir.ExternalTensor):
             yield tensor

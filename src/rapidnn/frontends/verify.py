@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from rapidnn.errors import ModelError
 from rapidnn.frontends.parse import Parsed
+from rapidnn.frontends.quiet import first_line
 from rapidnn.frontends.source import Source, open_session, run_batches
 from rapidnn.graph.float_exec import run_float
 from rapidnn.graph.ir import Graph
@@ -61,7 +62,10 @@ def _run_finite(graph: Graph, x: Array) -> Array:
                 f"node {name!r} gives NaN or infinite values on the sample; check weights and inputs"
             )
 
-    return run_float(graph, x, observe)
+    try:
+        return run_float(graph, x, observe)
+    except (RuntimeError, MemoryError) as error:  # torch's word for sizes it cannot allocate or index
+        raise ModelError(f"the imported graph cannot be run: {first_line(error)}") from error
 
 
 def _blame(parsed: Parsed, source: Source, x: Array, wanted: Array) -> str:
