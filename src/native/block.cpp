@@ -169,7 +169,11 @@ void Block::weighted_samples(const Weighted& layer) {
         for (int m = 0; m < kScalars && b * kScalars + m < outs; ++m) {
           const int channel = first + m;
           std::int32_t* row = scratch_.data() + m * lanes_;
-          const std::int32_t bias = layer.bias[static_cast<std::size_t>(channel)];
+          std::int32_t bias = layer.bias[static_cast<std::size_t>(channel)];
+          for (int r = from; r < from + task.run_count; ++r) {
+            const auto place = static_cast<std::size_t>(layer.walk.place[static_cast<std::size_t>(r)]);
+            bias += layer.base[(block * places + place) * kScalars + static_cast<std::size_t>(m)];
+          }
           for (int lane = 0; lane < lanes_; ++lane) row[lane] += bias;
           const std::int64_t element = std::int64_t{p} * layer.channels + channel;
           const int unit = layer.sets > 1 ? channel : 0;
@@ -245,7 +249,14 @@ void Block::weighted_channels(const Weighted& layer) {
     task.scalar_lane = distance;
     const int from = layer.walk.first[static_cast<std::size_t>(p)];
     task.run_count = layer.walk.first[static_cast<std::size_t>(p) + 1] - from;
-    for (int g = 0; g < layer.groups; ++g)
+    for (int g = 0; g < layer.groups; ++g) {
+      std::int32_t base[kScalars] = {};
+      for (int m = 0; m < scalars; ++m)
+        for (int r = from; r < from + task.run_count; ++r) {
+          const std::uint8_t* in = codes(layer.source) + layer.walk.base[static_cast<std::size_t>(r)] +
+                                   std::int64_t{g} * taps + m * distance;
+          for (int k = 0; k < taps; ++k) base[m] += layer.by_input.base[in[k]];
+        }
       for (int o = 0; o < outs;) {
         const int vectors = outs - o > kLanes ? 2 : 1;
         for (int r = 0; r < task.run_count; ++r) {
@@ -257,11 +268,14 @@ void Block::weighted_channels(const Weighted& layer) {
         }
         kernels_.lookup(task, scalars, vectors);
         const int count = std::min(vectors * kLanes, outs - o);
-        for (int m = 0; m < scalars; ++m)
-          emit_channels(layer, std::int64_t{p + m} * layer.channels + g * outs + o, g * outs + o, count,
-                        scratch_.data() + m * vectors * kLanes);
+        for (int m = 0; m < scalars; ++m) {
+          std::int32_t* sums = scratch_.data() + m * vectors * kLanes;
+          for (int i = 0; i < count; ++i) sums[i] += base[m];
+          emit_channels(layer, std::int64_t{p + m} * layer.channels + g * outs + o, g * outs + o, count, sums);
+        }
         o += vectors * kLanes;
       }
+    }
     p += scalars;
   }
 }

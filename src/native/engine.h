@@ -31,12 +31,13 @@ constexpr int kLanes = 64;    // bytes of one vector block
 constexpr int kScalars = 4;   // rows looked up side by side
 constexpr int kTableSize = 64;
 
-// A product table as signed byte planes: value = sum over planes of plane << shift[p]. rows x planes x 64 bytes.
+// A product table as byte planes: value = base[row] + sum over planes of plane << shift[p]. rows x planes x 64 bytes.
 struct PlaneTable {
   int planes = 0;
   int shift[3] = {0, 0, 0};
-  std::vector<std::int8_t, Aligned<std::int8_t>> bytes;
-  std::vector<std::uint8_t> peak;  // per row: largest magnitude of any plane byte, 128 counted as 127
+  std::vector<std::uint8_t, Aligned<std::uint8_t>> bytes;
+  std::vector<std::uint8_t> peak;  // per row: the largest byte of any plane
+  std::vector<std::int32_t> base;  // per row: its least value; whoever looks up adds it
 };
 
 // One stretch of taps: scalars index table rows, vectors of bytes index entries.
@@ -52,7 +53,7 @@ struct LookupTask {
   int run_count;
   std::ptrdiff_t scalar_step, scalar_lane;  // from tap to tap, and from scalar to scalar
   std::ptrdiff_t vector_step;               // from tap to tap
-  const std::int8_t* tables[kScalars];      // per scalar, so that channels may have tables of their own
+  const std::uint8_t* tables[kScalars];      // per scalar, so that channels may have tables of their own
   const std::uint8_t* peaks[kScalars];
   int planes;
   const int* shift;
@@ -65,7 +66,7 @@ struct LookupTask {
 struct ThresholdTree {
   int depth = 0;
   std::vector<std::int32_t> nodes;
-  std::vector<std::uint8_t> codes;  // 2**depth leaves
+  std::vector<std::uint8_t> codes;  // 2**depth leaves, at least 64 stored
 };
 
 // An instruction set's kernels. scalars is 1 or kScalars, vectors 1 or 2.

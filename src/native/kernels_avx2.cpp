@@ -27,7 +27,7 @@ struct Avx2 {
     return {{_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)),
              _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p + 32))}};
   }
-  static void look_up_add(Pair& sum, const std::int8_t* table, const Pair& index) {
+  static void look_up_add(Pair& sum, const std::uint8_t* table, const Pair& index) {
     for (int part = 0; part < kEntries / 16; ++part) {
       const __m256i entries =
           _mm256_broadcastsi128_si256(_mm_load_si128(reinterpret_cast<const __m128i*>(table + 16 * part)));
@@ -44,10 +44,10 @@ struct Avx2 {
   }
   static void add_even(Pair& sum, const Pair& low) {
     for (int h = 0; h < 2; ++h)
-      sum.half[h] = _mm256_add_epi16(sum.half[h], _mm256_srai_epi16(_mm256_slli_epi16(low.half[h], 8), 8));
+      sum.half[h] = _mm256_add_epi16(sum.half[h], _mm256_and_si256(low.half[h], _mm256_set1_epi16(0xFF)));
   }
   static void add_odd(Pair& sum, const Pair& low) {
-    for (int h = 0; h < 2; ++h) sum.half[h] = _mm256_add_epi16(sum.half[h], _mm256_srai_epi16(low.half[h], 8));
+    for (int h = 0; h < 2; ++h) sum.half[h] = _mm256_add_epi16(sum.half[h], _mm256_srli_epi16(low.half[h], 8));
   }
   static void add_words(std::int32_t* sums, const Pair& even, const Pair& odd, int shift) {
     const __m128i by = _mm_cvtsi32_si128(shift);
@@ -58,7 +58,7 @@ struct Avx2 {
                                 _mm256_extracti128_si256(lo, 1), _mm256_extracti128_si256(hi, 1)};
       for (int i = 0; i < 4; ++i) {
         __m256i* at = reinterpret_cast<__m256i*>(sums + 32 * h + 8 * i);
-        const __m256i wide = _mm256_sll_epi32(_mm256_cvtepi16_epi32(parts[i]), by);
+        const __m256i wide = _mm256_sll_epi32(_mm256_cvtepu16_epi32(parts[i]), by);
         _mm256_storeu_si256(at, _mm256_add_epi32(_mm256_loadu_si256(at), wide));
       }
     }

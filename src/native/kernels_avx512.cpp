@@ -18,21 +18,21 @@ struct Avx512 {
   static Bytes zero_bytes() { return _mm512_setzero_si512(); }
   static Words zero_words() { return _mm512_setzero_si512(); }
   static Bytes load(const std::uint8_t* p) { return _mm512_loadu_si512(p); }
-  static void look_up_add(Bytes& sum, const std::int8_t* table, Bytes index) {
+  static void look_up_add(Bytes& sum, const std::uint8_t* table, Bytes index) {
     sum = _mm512_add_epi8(sum, _mm512_permutexvar_epi8(index, _mm512_load_si512(table)));
   }
   static void add_even(Words& sum, Bytes low) {
-    sum = _mm512_add_epi16(sum, _mm512_srai_epi16(_mm512_slli_epi16(low, 8), 8));
+    sum = _mm512_add_epi16(sum, _mm512_and_si512(low, _mm512_set1_epi16(0xFF)));
   }
-  static void add_odd(Words& sum, Bytes low) { sum = _mm512_add_epi16(sum, _mm512_srai_epi16(low, 8)); }
+  static void add_odd(Words& sum, Bytes low) { sum = _mm512_add_epi16(sum, _mm512_srli_epi16(low, 8)); }
   static void add_words(std::int32_t* sums, Words even, Words odd, int shift) {
     const __m512i lo = _mm512_unpacklo_epi16(even, odd), hi = _mm512_unpackhi_epi16(even, odd);
     const __m512i first = _mm512_permutex2var_epi64(lo, _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11), hi);
     const __m512i second = _mm512_permutex2var_epi64(lo, _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15), hi);
     const __m512i parts[4] = {
-        _mm512_cvtepi16_epi32(_mm512_castsi512_si256(first)), _mm512_cvtepi16_epi32(_mm512_extracti64x4_epi64(first, 1)),
-        _mm512_cvtepi16_epi32(_mm512_castsi512_si256(second)),
-        _mm512_cvtepi16_epi32(_mm512_extracti64x4_epi64(second, 1))};
+        _mm512_cvtepu16_epi32(_mm512_castsi512_si256(first)), _mm512_cvtepu16_epi32(_mm512_extracti64x4_epi64(first, 1)),
+        _mm512_cvtepu16_epi32(_mm512_castsi512_si256(second)),
+        _mm512_cvtepu16_epi32(_mm512_extracti64x4_epi64(second, 1))};
     const __m128i by = _mm_cvtsi32_si128(shift);
     for (int i = 0; i < 4; ++i) {
       std::int32_t* at = sums + 16 * i;
@@ -50,6 +50,7 @@ void search(const ThresholdTree& tree, const std::int32_t* sums, std::uint8_t* c
   const int depth = tree.depth;
   const std::uint8_t* leaf = tree.codes.data();
   const int internal = (1 << depth) - 1;
+  const __m512i few = _mm512_loadu_si512(leaf);
   for (std::size_t i = 0; i < n; i += 16) {
     const __mmask16 active = n - i >= 16 ? 0xFFFF : static_cast<__mmask16>((1u << (n - i)) - 1);
     const __m512i acc = _mm512_maskz_loadu_epi32(active, sums + i);
@@ -69,11 +70,16 @@ void search(const ThresholdTree& tree, const std::int32_t* sums, std::uint8_t* c
       at = _mm512_add_epi32(_mm512_add_epi32(at, at), one);
       at = _mm512_mask_add_epi32(at, above, at, one);
     }
-    at = _mm512_sub_epi32(at, _mm512_set1_epi32(internal));
-    alignas(64) std::int32_t leaves[16];
-    _mm512_store_si512(leaves, at);
-    const std::size_t count = n - i < 16 ? n - i : 16;
-    for (std::size_t j = 0; j < count; ++j) codes[i + j] = leaf[leaves[j]];
+    const __m128i leaves = _mm512_cvtepi32_epi8(_mm512_sub_epi32(at, _mm512_set1_epi32(internal)));
+    if (depth <= 6) {
+      const __m512i found = _mm512_permutexvar_epi8(_mm512_castsi128_si512(leaves), few);
+      _mm_mask_storeu_epi8(codes + i, active, _mm512_castsi512_si128(found));
+    } else {
+      alignas(16) std::uint8_t places[16];
+      _mm_store_si128(reinterpret_cast<__m128i*>(places), leaves);
+      const std::size_t count = n - i < 16 ? n - i : 16;
+      for (std::size_t j = 0; j < count; ++j) codes[i + j] = leaf[places[j]];
+    }
   }
 }
 

@@ -14,7 +14,7 @@ void lookup(const LookupTask& t, int scalars, int vectors) {
     const std::uint8_t* v = t.runs[r].vectors;
     for (int k = 0; k < t.runs[r].taps; ++k, a += t.scalar_step, v += t.vector_step)
       for (int m = 0; m < scalars; ++m) {
-        const std::int8_t* row =
+        const std::uint8_t* row =
             t.tables[m] + static_cast<std::size_t>(a[m * t.scalar_lane]) * (t.planes * kTableSize);
         std::int32_t whole[kTableSize];
         for (int e = 0; e < t.entries; ++e) {

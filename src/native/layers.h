@@ -43,6 +43,7 @@ struct Weighted {
   std::vector<std::uint16_t> segments;
   std::vector<std::uint32_t> segment_start;
   std::vector<PlaneTable> by_weight;  // one per set: row = weight code, entry = input code
+  Ints base;                          // per block, place and channel: sum of its rows' base
   // Lanes are channels: per group, place, tap: the codes of all channels, filled up to a multiple of 64.
   std::vector<std::uint8_t> columns;
   int column_width = 0;

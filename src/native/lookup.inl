@@ -1,13 +1,13 @@
 // The table kernel, once for all instruction sets: V says how a block of 64 bytes is held and looked up.
 //
-// Sums are built in three widths. Looked-up bytes are added in 8 bits while the rows' peaks allow; then widened into
-// 16-bit sums of even and odd lanes, at most 256 times (256 * 128 = 2**15, and -2**15 is the only sum that reaches it);
-// then into 32 bits. The segment lengths come from the rows actually used, so no partial sum can overflow.
+// Sums are built in three widths. Looked-up bytes are added in 8 bits while the rows' peaks sum to at most 255; then
+// widened into 16-bit sums of even and odd lanes, at most 257 times (257 * 255 = 2**16 - 1); then into 32 bits. The
+// segment lengths come from the rows actually used, so no partial sum can overflow.
 
 namespace rapidnn {
 namespace {
 
-constexpr int kMaxWidenings = 255;
+constexpr int kMaxWidenings = 257;
 
 template <class V, int M, int N, int P>
 struct Block {
@@ -43,7 +43,7 @@ inline int segment(const std::uint8_t* a, int taps, const LookupTask& t) {
   for (int k = 0; k < taps; ++k, a += t.scalar_step)
     for (int m = 0; m < M; ++m) {
       load[m] += t.peaks[m][a[m * t.scalar_lane]];
-      if (load[m] > 127 && k > 0) return k;
+      if (load[m] > 255) return k;
     }
   return taps;
 }
@@ -70,7 +70,7 @@ void lookup(const LookupTask& t) {
         typename V::Bytes index[N];
         for (int n = 0; n < N; ++n) index[n] = V::load(v + n * kLanes);
         for (int m = 0; m < M; ++m) {
-          const std::int8_t* row = t.tables[m] + static_cast<std::size_t>(a[m * t.scalar_lane]) * (P * kTableSize);
+          const std::uint8_t* row = t.tables[m] + static_cast<std::size_t>(a[m * t.scalar_lane]) * (P * kTableSize);
           for (int p = 0; p < P; ++p)
             for (int n = 0; n < N; ++n) V::look_up_add(low[m][n][p], row + p * kTableSize, index[n]);
         }

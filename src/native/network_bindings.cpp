@@ -42,7 +42,7 @@ std::vector<ThresholdTree> make_trees(const Array<std::int32_t>& thresholds, con
         const std::size_t rank = (2 * j + 1) * (leaves >> (level + 1)) - 1;
         if (rank < m) tree.nodes[(std::size_t{1} << level) - 1 + j] = sorted[rank];
       }
-    for (std::size_t i = 0; i < leaves; ++i) tree.codes.push_back(code[std::min(i, m)]);
+    for (std::size_t i = 0; i < std::max<std::size_t>(leaves, 64); ++i) tree.codes.push_back(code[std::min(i, m)]);
   }
   return trees;
 }
@@ -103,39 +103,40 @@ struct PyNetwork {
     w.sink.edge = out;
   }
 
-  static PlaneTable plane_table(const Array<std::int8_t>& bytes, const std::vector<int>& shift, std::size_t from,
+  static PlaneTable plane_table(const Array<std::uint8_t>& bytes, const Array<std::int32_t>& base, const std::vector<int>& shift, std::size_t from,
                                 std::size_t rows) {
     PlaneTable table;
     table.planes = static_cast<int>(shift.size());
     for (std::size_t p = 0; p < shift.size(); ++p) table.shift[p] = shift[p];
     const std::size_t row = shift.size() * kTableSize;
-    const std::int8_t* data = bytes.data() + from * row;
+    const std::uint8_t* data = bytes.data() + from * row;
+    table.base.assign(base.data() + from, base.data() + from + rows);
     table.bytes.assign(data, data + rows * row);
     for (std::size_t r = 0; r < rows; ++r) {
-      int peak = 0;
-      for (std::size_t i = 0; i < row; ++i) peak = std::max(peak, std::abs(int{data[r * row + i]}));
-      table.peak.push_back(static_cast<std::uint8_t>(std::min(peak, 127 + (peak > 127 ? 1 : 0))));
+      table.peak.push_back(*std::max_element(data + r * row, data + (r + 1) * row));
     }
     return table;
   }
 
   // bytes: sets x weight codes x planes x 64 with entries over input codes; by_input: input codes x planes x 64 with
   // entries over weight codes, empty where channels have codebooks of their own.
-  void planes(Array<std::int8_t> bytes, std::vector<int> shift, Array<std::int8_t> by_input,
-              std::vector<int> input_shift, Array<std::uint8_t> columns, int column_width) {
+  void planes(Array<std::uint8_t> bytes, Array<std::int32_t> base, std::vector<int> shift,
+              Array<std::uint8_t> by_input, Array<std::int32_t> input_base, std::vector<int> input_shift,
+              Array<std::uint8_t> columns, int column_width) {
     Weighted& w = net.steps.back().weighted;
     w.planes = true;
     const auto rows = static_cast<std::size_t>(w.weight_size);
     for (int s = 0; s < w.sets; ++s)
-      w.by_weight.push_back(plane_table(bytes, shift, static_cast<std::size_t>(s) * rows, rows));
+      w.by_weight.push_back(plane_table(bytes, base, shift, static_cast<std::size_t>(s) * rows, rows));
     if (by_input.size() != 0)
-      w.by_input = plane_table(by_input, input_shift, 0, static_cast<std::size_t>(w.input_size));
+      w.by_input = plane_table(by_input, input_base, input_shift, 0, static_cast<std::size_t>(w.input_size));
     w.columns = copy(columns);
     w.column_width = column_width;
     cut_segments(w);
   }
 
-  // How many taps of each block's runs may be added in 8 bits: a stretch whose peaks sum to at most 127, or one tap.
+  // How many taps of each block's runs may be added in 8 bits (a stretch whose peaks sum to at most 255), and what the
+  // runs' rows have for a base.
   static void cut_segments(Weighted& w) {
     const int outs = w.channels / w.groups, blocks = (outs + kScalars - 1) / kScalars, taps = w.walk.taps;
     const std::uint8_t* codes = w.blocks.data();
@@ -144,13 +145,16 @@ struct PyNetwork {
         for (int place = 0; place < w.walk.places; ++place) {
           w.segment_start.push_back(static_cast<std::uint32_t>(w.segments.size()));
           int load[kScalars] = {}, length = 0;
+          std::int32_t total[kScalars] = {};
           for (int k = 0; k < taps; ++k, codes += kScalars) {
             int peak[kScalars];
             bool over = length == 65535;
             for (int m = 0; m < kScalars; ++m) {
               const int channel = std::min(g * outs + b * kScalars + m, w.channels - 1);
-              peak[m] = w.by_weight[w.sets > 1 ? static_cast<std::size_t>(channel) : 0].peak[codes[m]];
-              over = over || (load[m] + peak[m] > 127 && length > 0);
+              const PlaneTable& table = w.by_weight[w.sets > 1 ? static_cast<std::size_t>(channel) : 0];
+              peak[m] = table.peak[codes[m]];
+              total[m] += table.base[codes[m]];
+              over = over || load[m] + peak[m] > 255;
             }
             if (over) {
               w.segments.push_back(static_cast<std::uint16_t>(length));
@@ -161,6 +165,7 @@ struct PyNetwork {
             ++length;
           }
           w.segments.push_back(static_cast<std::uint16_t>(length));
+          w.base.insert(w.base.end(), total, total + kScalars);
         }
   }
 
@@ -250,8 +255,8 @@ void bind_network(nb::module_& m) {
       .def("encode_last", &PyNetwork::encode_last, "thresholds"_a, "codes"_a, "sets"_a)
       .def("weighted", &PyNetwork::weighted, "out"_a, "source"_a, "channels"_a, "groups"_a, "sets"_a, "first"_a,
            "place"_a, "base"_a, "places"_a, "taps"_a, "bias"_a, "blocks"_a, "whole"_a, "weight_size"_a, "input_size"_a)
-      .def("planes", &PyNetwork::planes, "table"_a, "shift"_a, "by_input"_a, "input_shift"_a, "columns"_a,
-           "column_width"_a)
+      .def("planes", &PyNetwork::planes, "table"_a, "base"_a, "shift"_a, "by_input"_a, "input_base"_a,
+           "input_shift"_a, "columns"_a, "column_width"_a)
       .def("factors", &PyNetwork::factors, "weights"_a, "operand"_a, "correction"_a, "zero"_a)
       .def("term", &PyNetwork::term, "edge"_a, "rows"_a, "codes"_a)
       .def("pooled", &PyNetwork::pooled, "out"_a, "source"_a, "index"_a, "taps"_a, "row"_a, "unit"_a)

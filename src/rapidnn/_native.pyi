@@ -45,9 +45,11 @@ class Network:
     ) -> None: ...
     def planes(
         self,
-        table: NDArray[np.int8],
+        table: NDArray[np.uint8],
+        base: NDArray[np.int32],
         shift: list[int],
-        by_input: NDArray[np.int8],
+        by_input: NDArray[np.uint8],
+        input_base: NDArray[np.int32],
         input_shift: list[int],
         columns: NDArray[np.uint8],
         column_width: int,

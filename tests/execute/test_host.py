@@ -35,7 +35,11 @@ def test_layer_norm_and_matmul():
     x = RNG.normal(size=(2, 3, 4, 5)).astype(np.float32)
     scale, shift = RNG.normal(size=(2, 4, 5)).astype(np.float32)
     expected = torch.nn.functional.layer_norm(
-        torch.from_numpy(x).double(), (4, 5), torch.from_numpy(scale).double(), torch.from_numpy(shift).double(), 1e-5
+        torch.from_numpy(x).double(),
+        (4, 5),
+        torch.from_numpy(scale).double(),
+        torch.from_numpy(shift).double(),
+        1e-5,
     )
     assert np.allclose(run_host(ops.LayerNorm(2, scale, shift, 1e-5), [x]), expected, rtol=3e-7, atol=1e-9)
     y = RNG.normal(size=(2, 3, 5, 6)).astype(np.float32)

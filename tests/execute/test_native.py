@@ -32,7 +32,9 @@ def test_random_compositions(made, batch, threads, seed):
     _, composed, x = made
     assume(supports(composed.program))
     rng = np.random.default_rng(seed)
-    many = x[rng.integers(len(x), size=batch)] * rng.normal(size=(batch, *[1] * (x.ndim - 1))).astype(np.float32)
+    many = x[rng.integers(len(x), size=batch)] * rng.normal(size=(batch, *[1] * (x.ndim - 1))).astype(
+        np.float32
+    )
     many[np.isnan(many)] = 0
     with pytest.MonkeyPatch.context() as monkeypatch:
         check(composed.program, many, monkeypatch, threads)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
+from rich.console import RenderableType
+
 from rapidnn.cli import options
 from rapidnn.cli.console import Terminal
 
@@ -23,5 +25,5 @@ def inspect(artifact: options.ArtifactFile, as_json: options.Json = False) -> No
         "layers": [asdict(layer) for layer in facts.layers(composed.program)],
         "groups": [asdict(group) for group in facts.groups(composed.program)],
     }
-    shown = [text.layer_table(composed.program), text.group_table(composed.program)]
+    shown: list[RenderableType] = [text.layer_table(composed.program), text.group_table(composed.program)]
     Terminal("inspect", as_json=as_json).result(result, *shown)

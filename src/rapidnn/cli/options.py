@@ -37,7 +37,9 @@ Split = Annotated[
 Limit = Annotated[
     int | None, typer.Option("--limit", min=1, help="Use only the first so many samples.", show_default=False)
 ]
-Backend = Annotated[str, typer.Option("--backend", help="cpu, numpy or reference; all give the same integers.")]
+Backend = Annotated[
+    str, typer.Option("--backend", help="cpu, numpy or reference; all give the same integers.")
+]
 Hardware = Annotated[str, typer.Option("--hardware", help="A built-in machine's name or a .yaml file.")]
 Overrides = Annotated[
     list[str] | None,

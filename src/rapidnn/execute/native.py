@@ -1,7 +1,7 @@
 """The native executor: packs a program once, then runs batches without Python in between.
 
-The kernels are C++ (``src/native``), one file per instruction set; ``RAPIDNN_KERNELS`` forces one of ``avx512``, ``avx2``,
-``portable``, otherwise the best the machine has is taken. All give the reference's integers.
+The kernels are C++ (``src/native``), one file per instruction set; ``RAPIDNN_KERNELS`` forces one of ``avx512``,
+``avx2``, ``portable``, otherwise the best the machine has is taken. All give the reference's integers.
 """
 
 from __future__ import annotations
@@ -58,8 +58,7 @@ def kernel_path() -> str:
 
 
 def supports(program: Program) -> bool:
-    """Whether the native executor runs the program: everything but operators on the host and activations at the end
-    that have no code behind them."""
+    """Whether the native executor runs the program: it has no operator on the host, and does not end in an activation."""
     return not any(isinstance(step, Host | EncodeReal | Activate) for step in program.steps)
 
 
@@ -212,8 +211,10 @@ class _Packer:
             columns = packing.channel_columns(codes) if turned is not None else np.empty((0,), np.uint8)
             self.net.planes(
                 planes.bytes.reshape(-1),
+                planes.base,
                 list(planes.shift),
-                np.empty(0, np.int8) if turned is None else turned.bytes.reshape(-1),
+                np.empty(0, np.uint8) if turned is None else turned.bytes.reshape(-1),
+                np.empty(0, np.int32) if turned is None else turned.base,
                 [] if turned is None else list(turned.shift),
                 columns.reshape(-1),
                 columns.shape[-1],
@@ -333,7 +334,7 @@ def _fused_encodings(program: Program) -> dict[str, str]:
 
 
 def _walk(step: WeightedSum, source: Shape, shape: Shape) -> tuple[Int32, Int32, Int32]:
-    """For every output position its runs of taps: (start of each position's runs, place in the kernel, first element)."""
+    """For every output position its runs of taps: (where its runs start, place in the kernel, first element)."""
     if step.window is None:
         count = math.prod(shape[:-1])
         return _int32(np.arange(count + 1)), np.zeros(count, np.int32), _int32(np.arange(count) * source[-1])

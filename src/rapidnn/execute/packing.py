@@ -17,9 +17,12 @@ _MAX_PLANES = 3
 
 @dataclass(frozen=True, eq=False)
 class Planes:
-    """Products as signed byte planes, value = sum of plane << shift: ``bytes`` int8 ``(rows, planes, 64)``."""
+    """Products as byte planes, value = base[row] + sum of plane << shift: ``bytes`` uint8 ``(rows, planes, 64)``,
+    ``base`` int32 ``(rows,)``.
+    """
 
-    bytes: NDArray[np.int8]
+    bytes: UInt8
+    base: Int32
     shift: tuple[int, ...]
 
 
@@ -63,37 +66,25 @@ def split_planes(table: NDArray[np.integer], weight: NDArray[np.float64]) -> Pla
     """Byte planes of a table ``(rows, entries)``; None if it needs over three planes or has over 64 entries.
 
     Rows are looked up with frequency ``weight``. A plane costs a lookup and an addition per tap, and its widening,
-    about five operations, whenever the peaks of the rows used have summed to 127: the cheapest split is taken.
+    about five operations, whenever the peaks of the rows used have summed to 255: the cheapest split is taken.
     """
     if table.shape[1] > TABLE_SIZE:
         return None
-    values = table.astype(np.int64)
+    base = table.min(axis=1).astype(np.int64)
+    values = table.astype(np.int64) - base[:, np.newaxis]
     best: tuple[float, Planes] | None = None
     for count in range(1, _MAX_PLANES + 1):
-        for bits in range(3, 9) if count > 1 else (0,):
-            planes = _split(values, count, bits)
-            if planes is not None:
-                peaks = np.abs(planes.bytes.astype(np.int64)).max(axis=(1, 2))
-                cost = count * float(weight @ (2 + 5 * np.minimum(1, peaks / 127)))
-                if best is None or cost < best[0]:
-                    best = (cost, planes)
+        for bits in range(3, 9) if count > 1 else (8,):
+            if values.max() >> (bits * (count - 1)) > 255:
+                continue
+            parts = [values >> (bits * p) & ((1 << bits) - 1 if p + 1 < count else 255) for p in range(count)]
+            peaks = np.max([part.max(axis=1) for part in parts], axis=0)
+            cost = count * float(weight @ (2 + 5 * peaks / 255))
+            if best is None or cost < best[0]:
+                planes = np.zeros((len(values), count, TABLE_SIZE), np.uint8)
+                planes[:, :, : values.shape[1]] = np.stack(parts, axis=1)
+                best = (cost, Planes(planes, base.astype(np.int32), tuple(bits * p for p in range(count))))
     return None if best is None else best[1]
-
-
-def _split(values: NDArray[np.int64], count: int, bits: int) -> Planes | None:
-    rest, planes = values, []
-    for _ in range(count - 1):
-        half = 1 << (bits - 1)
-        low = ((rest + half) & ((1 << bits) - 1)) - half
-        planes.append(low)
-        rest = (rest - low) >> bits
-    planes.append(rest)
-    if np.abs(rest).max() > 127:
-        return None
-    table = np.zeros((len(values), count, TABLE_SIZE), np.int8)
-    for p, plane in enumerate(planes):
-        table[:, p, : values.shape[1]] = plane
-    return Planes(table, tuple(bits * p for p in range(count)))
 
 
 def factorise(step: WeightedSum, group: CodeGroup) -> Factors | None:

@@ -59,9 +59,7 @@ def run_reference(program: Program, x: NDArray[np.float32], observe: Observer | 
     return edges[program.output]
 
 
-def run_step(  # noqa: PLR0911 - one line per step
-    program: Program, step: Step, edges: dict[str, Edge], x: NDArray[np.float32]
-) -> Edge:
+def run_step(program: Program, step: Step, edges: dict[str, Edge], x: NDArray[np.float32]) -> Edge:
     """The value of one step, given all edges before it."""
     match step:
         case EncodeInput():

@@ -112,6 +112,8 @@ class NodeContext:
         array = self.constant(index).array
         if array.size != 1:
             self.fail(f"its input {index} must be one number, not of shape {array.shape}")
+        if array.dtype.kind not in "fiub":
+            self.fail(f"its input {index} is {array.dtype}; a number is needed")
         return float(array.reshape(()))
 
     def integer(self, name: str, default: int) -> int:
@@ -136,7 +138,10 @@ class NodeContext:
             return [int(i) for i in attribute.as_ints()]
         if index is None or not self.has(index):
             return None
-        return [int(i) for i in self.constant(index).array.reshape(-1)]
+        array = self.constant(index).array
+        if array.dtype.kind not in "iu":
+            self.fail(f"its input {index} is {array.dtype}; integers are needed")
+        return [int(i) for i in array.reshape(-1)]
 
     def emit(self, op: Op, *edges: str, part: str = "") -> str:
         """Add a node to the graph; ``part`` names helpers that are not the operator itself."""

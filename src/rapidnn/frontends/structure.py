@@ -41,6 +41,9 @@ def checked(model: ir.Model, label: str) -> ir.Model:
     dtype = inputs[0].dtype
     if dtype not in (None, ir.DataType.FLOAT):
         raise ModelError(f"{label}: input {inputs[0].name!r} is {dtype}; only float32 is supported")
+    for node in graph:
+        if not node.outputs:
+            raise ModelError(f"{label}: node {node.name!r} ({node.op_type}) has no output")
     opset = graph.opset_imports.get("")
     if opset is not None and opset < _OLDEST_OPSET:
         raise ModelError(f"{label}: operator set {opset} is too old; {_OLDEST_OPSET} or newer is supported")

@@ -140,6 +140,8 @@ def support_report(
         try:
             walk.parsed()
         except ModelError as error:  # such as an output whose batch is not first
+            if not nodes:
+                raise
             last = nodes.pop()
             nodes.append(NodeSupport(**{**vars(last), "where": "refused", "reason": str(error)}))
     return SupportReport(source.label, tuple(shape), tuple(nodes))

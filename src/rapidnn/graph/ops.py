@@ -79,8 +79,8 @@ class BatchNorm:
 class Activation:
     """An element-wise function of one variable.
 
-    ``parameters``, by kind: ``leaky_relu`` and ``elu`` (alpha,), ``hard_sigmoid`` (alpha, beta) as in ONNX, ``clip`` (low,
-    high), both finite; none for the others. ``rapidnn.tables.functions`` has the formulas.
+    ``parameters``, by kind: ``leaky_relu`` and ``elu`` (alpha,), ``hard_sigmoid`` (alpha, beta) as in ONNX, ``clip``
+    (low, high), both finite; none for the others. ``rapidnn.tables.functions`` has the formulas.
     """
 
     kind: ActivationKind

@@ -76,9 +76,7 @@ def function(kind: str, parameters: tuple[float, ...] = ()) -> Function:
             return _PLAIN[kind]
 
 
-def saturation(  # noqa: PLR0911 - one line per kind
-    kind: str, parameters: tuple[float, ...] = ()
-) -> tuple[float, float]:
+def saturation(kind: str, parameters: tuple[float, ...] = ()) -> tuple[float, float]:
     """``(low, high)``: left of ``low`` and right of ``high`` the function is flat.
 
     Flat means within 2**-16 of its asymptote there, in units of its range where that is bounded (the side's own

@@ -97,12 +97,14 @@ def _scaled(weight: Float32, norm: BatchNorm) -> Float32:
     # needed.
     if (norm.scale == 1).all():
         return weight
-    return weight * norm.scale.reshape(-1, *(1,) * (weight.ndim - 1))
+    with np.errstate(over="ignore"):  # the check against the original names a node that overflows
+        return weight * norm.scale.reshape(-1, *(1,) * (weight.ndim - 1))
 
 
 def _shifted(bias: Float32, norm: BatchNorm) -> Float32:
     exact = bias.astype(np.float64) * norm.scale.astype(np.float64) + norm.shift.astype(np.float64)
-    return exact.astype(np.float32)
+    with np.errstate(over="ignore"):
+        return exact.astype(np.float32)
 
 
 def _axis_before(node: Node, axis: int, graph: Graph) -> int | None:

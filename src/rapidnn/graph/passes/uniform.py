@@ -119,8 +119,10 @@ def _folded(graph: Graph, node: Node, norm: BatchNorm, target: _Target) -> Graph
     assert isinstance(op, Linear | Conv)
     scale = np.where(target.channels, norm.scale[0], np.float32(1)).astype(np.float32)
     shift = np.where(target.channels, norm.shift[0], np.float32(0)).astype(np.float32)
-    weight = op.weight if norm.scale[0] == 1 else op.weight * scale.reshape(-1, *(1,) * (op.weight.ndim - 1))
-    bias = (op.bias.astype(np.float64) * scale + shift).astype(np.float32)
+    with np.errstate(over="ignore"):  # the check against the original names a node that overflows
+        factors = scale.reshape(-1, *(1,) * (op.weight.ndim - 1))
+        weight = op.weight if norm.scale[0] == 1 else op.weight * factors
+        bias = (op.bias.astype(np.float64) * scale + shift).astype(np.float32)
     root = replace(target.root, op=replace(op, weight=weight, bias=bias))
     kept = [root if n is target.root else n for n in graph if n is not node]
     return rebuild(kept, graph.output, {node.name: node.inputs[0]})

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rapidnn.errors import ModelError
+from rapidnn.frontends import onnx_coverage
+from rapidnn.frontends.registry import handler_table
+
+PAGE = Path(__file__).parents[2] / "docs" / "onnx.md"
+QUICK = ("Conv", "ConvTranspose", "Gather", "Gelu", "Reshape", "Softmax", "Transpose")
+
+
+def rows(table: str) -> dict[str, str]:
+    lines = [line for line in table.splitlines() if line.startswith("| ")]
+    return {line.split("|")[1].strip(): line for line in lines}
+
+
+def test_the_page_is_up_to_date_for_some_operators() -> None:
+    outcomes = [onnx_coverage.run_case(case) for case in onnx_coverage.cases(QUICK)]
+    assert not [outcome for outcome in outcomes if outcome.result == "fails"]
+    page = rows(PAGE.read_text(encoding="utf-8"))
+    found = rows(onnx_coverage.table(outcomes))
+    assert {name: page.get(name) for name in QUICK} == {name: found[name] for name in QUICK}
+
+
+@pytest.mark.slow
+def test_the_whole_page_is_up_to_date() -> None:
+    outcomes = [onnx_coverage.run_case(case) for case in onnx_coverage.cases()]
+    assert not [outcome for outcome in outcomes if outcome.result == "fails"]
+    page = PAGE.read_text(encoding="utf-8")
+    assert onnx_coverage.updated(page, onnx_coverage.table(outcomes)) == page
+    tested = {outcome.operator for outcome in outcomes if outcome.result == "passes"}
+    untested = {"Cast", "CastLike", "ConcatFromSequence", "SequenceAt", "SequenceConstruct"}
+    assert set(handler_table()) - tested <= untested | {"SplitToSequence", "Tile"}
+
+
+def test_a_wrong_handler_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = handler_table()
+    monkeypatch.setitem(table, "Elu", table["Relu"])
+    monkeypatch.setitem(table, "HardSwish", lambda ctx: ctx.emit(1, ctx.edge(0)))
+    (case, *_), (hard, *_) = (onnx_coverage.cases([name]) for name in ("Elu", "HardSwish"))
+    assert onnx_coverage.run_case(case).result in ("fails", "refused")
+    assert onnx_coverage.run_case(hard).result in ("fails", "refused")
+
+
+def test_a_page_without_markers_is_refused() -> None:
+    with pytest.raises(ModelError, match="no markers"):
+        onnx_coverage.updated("text", "table")
