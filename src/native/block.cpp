@@ -138,8 +138,6 @@ void Block::weighted_samples(const Weighted& layer) {
   std::vector<Run> runs(static_cast<std::size_t>(places));
   LookupTask task{};
   task.runs = runs.data();
-  task.scalar_step = kScalars;
-  task.scalar_lane = 1;
   task.vector_step = lanes_;
   task.sums = scratch_.data();
   for (int p = 0; p < layer.walk.positions(); ++p) {
@@ -160,12 +158,11 @@ void Block::weighted_samples(const Weighted& layer) {
           const int channel = std::min(first + m, layer.channels - 1);
           const PlaneTable& table = layer.by_weight[layer.sets > 1 ? static_cast<std::size_t>(channel) : 0];
           task.tables[m] = table.bytes.data();
-          task.peaks[m] = table.peak.data();
           task.planes = table.planes;
           task.shift = table.shift;
         }
         task.entries = layer.input_size;
-        kernels_.lookup(task, kScalars, vectors);
+        kernels_.lookup(task, vectors);
         for (int m = 0; m < kScalars && b * kScalars + m < outs; ++m) {
           const int channel = first + m;
           std::int32_t* row = scratch_.data() + m * lanes_;
@@ -206,78 +203,60 @@ void Block::emit_channels(const Weighted& layer, std::int64_t element, int chann
     portable_kernels()->search(layer.sink.trees[static_cast<std::size_t>(channel + i)], row + i, to + i, 1);
 }
 
-namespace {
-
-// Positions from p that read the same places, one constant distance apart: their scalars can be looked up together.
-int alike(const Walk& walk, int p, std::int64_t* distance) {
-  if (p + kScalars > walk.positions()) return 1;
-  const auto at = [&](int i) { return static_cast<std::size_t>(walk.first[static_cast<std::size_t>(i)]); };
-  const std::size_t from = at(p), count = at(p + 1) - from;
-  for (int m = 1; m < kScalars; ++m) {
-    if (at(p + m + 1) - at(p + m) != count || count == 0) return 1;
-    for (std::size_t r = 0; r < count; ++r) {
-      if (walk.place[at(p + m) + r] != walk.place[from + r]) return 1;
-      const std::int64_t step = std::int64_t{walk.base[at(p + m) + r]} - walk.base[from + r];
-      if (m == 1 && r == 0) *distance = step;
-      if (step != m * *distance) return 1;
-    }
-  }
-  return kScalars;
-}
-
-}  // namespace
-
 void Block::weighted_channels(const Weighted& layer) {
-  const int outs = layer.channels / layer.groups, taps = layer.walk.taps, places = layer.walk.places;
-  const std::int64_t width = layer.column_width;
-  std::vector<Run> runs(static_cast<std::size_t>(places));
-  LookupTask task{};
-  task.runs = runs.data();
-  task.scalar_step = 1;
-  task.vector_step = width;
+  const int outs = layer.channels / layer.groups;
+  ListTask task{};
+  task.taps = &taps_;
   task.planes = layer.by_input.planes;
   task.shift = layer.by_input.shift;
   task.entries = layer.weight_size;
   task.sums = scratch_.data();
-  for (int m = 0; m < kScalars; ++m) {
-    task.tables[m] = layer.by_input.bytes.data();
-    task.peaks[m] = layer.by_input.peak.data();
-  }
-  for (int p = 0; p < layer.walk.positions();) {
-    std::int64_t distance = 0;
-    const int scalars = alike(layer.walk, p, &distance);
-    task.scalar_lane = distance;
-    const int from = layer.walk.first[static_cast<std::size_t>(p)];
-    task.run_count = layer.walk.first[static_cast<std::size_t>(p) + 1] - from;
+  for (int p = 0; p < layer.walk.positions(); ++p)
     for (int g = 0; g < layer.groups; ++g) {
-      std::int32_t base[kScalars] = {};
-      for (int m = 0; m < scalars; ++m)
-        for (int r = from; r < from + task.run_count; ++r) {
-          const std::uint8_t* in = codes(layer.source) + layer.walk.base[static_cast<std::size_t>(r)] +
-                                   std::int64_t{g} * taps + m * distance;
-          for (int k = 0; k < taps; ++k) base[m] += layer.by_input.base[in[k]];
-        }
-      for (int o = 0; o < outs;) {
-        const int vectors = outs - o > kLanes ? 2 : 1;
-        for (int r = 0; r < task.run_count; ++r) {
-          const std::size_t place = static_cast<std::size_t>(layer.walk.place[static_cast<std::size_t>(from + r)]);
-          const std::int64_t base = layer.walk.base[static_cast<std::size_t>(from + r)] + std::int64_t{g} * taps;
-          runs[static_cast<std::size_t>(r)] = {
-              codes(layer.source) + base,
-              layer.columns.data() + (static_cast<std::size_t>(g) * places + place) * taps * width + o, taps, nullptr};
-        }
-        kernels_.lookup(task, scalars, vectors);
-        const int count = std::min(vectors * kLanes, outs - o);
-        for (int m = 0; m < scalars; ++m) {
-          std::int32_t* sums = scratch_.data() + m * vectors * kLanes;
-          for (int i = 0; i < count; ++i) sums[i] += base[m];
-          emit_channels(layer, std::int64_t{p + m} * layer.channels + g * outs + o, g * outs + o, count, sums);
-        }
-        o += vectors * kLanes;
+      const std::int32_t base = list_taps(layer, p, g);
+      for (int o = 0; o < outs; o += kListVectors * kLanes) {
+        const int count = std::min(kListVectors * kLanes, outs - o), channel = g * outs + o;
+        task.offset = o;
+        kernels_.lookup_list(task, (count + kLanes - 1) / kLanes);
+        for (int i = 0; i < count; ++i) task.sums[i] += base;
+        emit_channels(layer, std::int64_t{p} * layer.channels + channel, channel, count, task.sums);
       }
     }
-    p += scalars;
+}
+
+// The taps of a position that are not constant over all weights (a zero input is), and the sum of the rows' base.
+std::int32_t Block::list_taps(const Weighted& layer, int position, int group) {
+  const int taps = layer.walk.taps, places = layer.walk.places;
+  const std::int64_t width = layer.column_width;
+  const std::size_t row = static_cast<std::size_t>(layer.by_input.planes) * kTableSize;
+  taps_.rows.clear();
+  taps_.vectors.clear();
+  taps_.segments.clear();
+  std::int32_t base = 0;
+  int load = 0, length = 0;
+  const int from = layer.walk.first[static_cast<std::size_t>(position)];
+  const int to = layer.walk.first[static_cast<std::size_t>(position) + 1];
+  for (int r = from; r < to; ++r) {
+    const auto place = static_cast<std::size_t>(layer.walk.place[static_cast<std::size_t>(r)]);
+    const std::uint8_t* in =
+        codes(layer.source) + layer.walk.base[static_cast<std::size_t>(r)] + std::int64_t{group} * taps;
+    const std::uint8_t* column = layer.columns.data() + (static_cast<std::size_t>(group) * places + place) * taps * width;
+    for (int k = 0; k < taps; ++k, column += width) {
+      base += layer.by_input.base[in[k]];
+      const int peak = layer.by_input.peak[in[k]];
+      if (peak == 0) continue;
+      if (load + peak > 255 || length == 65535) {
+        taps_.segments.push_back(static_cast<std::uint16_t>(length));
+        load = length = 0;
+      }
+      load += peak;
+      ++length;
+      taps_.rows.push_back(layer.by_input.bytes.data() + in[k] * row);
+      taps_.vectors.push_back(column);
+    }
   }
+  if (length > 0) taps_.segments.push_back(static_cast<std::uint16_t>(length));
+  return base;
 }
 
 void Block::weighted_factors(const Weighted& layer, int samples) {

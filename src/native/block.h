@@ -8,6 +8,8 @@
 
 namespace rapidnn {
 
+constexpr int kListVectors = 4;
+
 // Buffers that are handed out again once nobody reads them.
 class Arena {
  public:
@@ -47,6 +49,7 @@ class Block {
   void weighted(const Weighted& layer);
   void weighted_samples(const Weighted& layer);
   void weighted_channels(const Weighted& layer);
+  std::int32_t list_taps(const Weighted& layer, int position, int group);
   void weighted_factors(const Weighted& layer, int samples);
   void fill_patch(const Weighted& layer, std::int64_t sample, std::int64_t position, int group, std::ptrdiff_t row, int m);
   void weighted_whole(const Weighted& layer);
@@ -73,6 +76,7 @@ class Block {
   std::vector<int> left_;
   std::vector<std::int32_t> scratch_;
   std::vector<std::uint8_t> patch_;
+  TapList taps_;
 };
 
 }  // namespace rapidnn

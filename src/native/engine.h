@@ -42,23 +42,37 @@ struct PlaneTable {
 
 // One stretch of taps: scalars index table rows, vectors of bytes index entries.
 struct Run {
-  const std::uint8_t* scalars;
+  const std::uint8_t* scalars;  // kScalars a tap
   const std::uint8_t* vectors;
   int taps;
-  const std::uint16_t* segments;  // taps that may be added in 8 bits, one after the other; null: find out
+  const std::uint16_t* segments;  // taps that may be added in 8 bits, one after the other
 };
 
 struct LookupTask {
   const Run* runs;
   int run_count;
-  std::ptrdiff_t scalar_step, scalar_lane;  // from tap to tap, and from scalar to scalar
-  std::ptrdiff_t vector_step;               // from tap to tap
-  const std::uint8_t* tables[kScalars];      // per scalar, so that channels may have tables of their own
-  const std::uint8_t* peaks[kScalars];
+  std::ptrdiff_t vector_step;            // from tap to tap
+  const std::uint8_t* tables[kScalars];  // per scalar, so that channels may have tables of their own
   int planes;
   const int* shift;
   int entries;  // table entries in use, at most 64
   std::int32_t* sums;  // kScalars x (64 * vectors), overwritten
+};
+
+// Taps of one neuron position whose rows hold anything but their base, one after the other, cut into segments.
+struct TapList {
+  std::vector<const std::uint8_t*> rows;     // table rows
+  std::vector<const std::uint8_t*> vectors;  // entries' indices, channel 0
+  std::vector<std::uint16_t> segments;
+};
+
+struct ListTask {
+  const TapList* taps;
+  std::ptrdiff_t offset;  // first channel
+  int planes;
+  const int* shift;
+  int entries;
+  std::int32_t* sums;  // 64 * vectors, overwritten
 };
 
 // Searches codes: thresholds in breadth-first order (a complete tree of depth levels, filled up with INT32_MAX; at least
@@ -69,10 +83,11 @@ struct ThresholdTree {
   std::vector<std::uint8_t> codes;  // 2**depth leaves, at least 64 stored
 };
 
-// An instruction set's kernels. scalars is 1 or kScalars, vectors 1 or 2.
+// An instruction set's kernels.
 struct Kernels {
   const char* name;
-  void (*lookup)(const LookupTask&, int scalars, int vectors);
+  void (*lookup)(const LookupTask&, int vectors);     // kScalars rows; 1 or 2 vectors
+  void (*lookup_list)(const ListTask&, int vectors);  // one row; 1 to 4 vectors
   void (*search)(const ThresholdTree&, const std::int32_t* sums, std::uint8_t* codes, std::size_t n);
   // codes to bytes through a table of 256.
   void (*decode)(const std::uint8_t* table, const std::uint8_t* codes, std::uint8_t* bytes, std::size_t n);

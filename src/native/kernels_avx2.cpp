@@ -65,16 +65,16 @@ struct Avx2 {
   }
 };
 
-template <int kEntries>
-void lookup_entries(const LookupTask& t, int scalars, int vectors) {
-  // Sixteen registers hold two rows of one block; more would spill.
-  lookup_any<Avx2<kEntries>>(t, scalars, vectors);
+void lookup(const LookupTask& t, int vectors) {
+  if (t.entries <= 16) return lookup_any<Avx2<16>>(t, vectors);
+  if (t.entries <= 32) return lookup_any<Avx2<32>>(t, vectors);
+  lookup_any<Avx2<64>>(t, vectors);
 }
 
-void lookup(const LookupTask& t, int scalars, int vectors) {
-  if (t.entries <= 16) return lookup_entries<16>(t, scalars, vectors);
-  if (t.entries <= 32) return lookup_entries<32>(t, scalars, vectors);
-  lookup_entries<64>(t, scalars, vectors);
+void lookup_list(const ListTask& t, int vectors) {
+  if (t.entries <= 16) return list_any<Avx2<16>>(t, vectors);
+  if (t.entries <= 32) return list_any<Avx2<32>>(t, vectors);
+  list_any<Avx2<64>>(t, vectors);
 }
 
 void search(const ThresholdTree& tree, const std::int32_t* sums, std::uint8_t* codes, std::size_t n) {
@@ -133,7 +133,7 @@ void decode(const std::uint8_t* table, const std::uint8_t* codes, std::uint8_t* 
   for (std::size_t i = 0; i < n; ++i) bytes[i] = table[codes[i]];
 }
 
-const Kernels kKernels = {"avx2", lookup, search, decode, dot};
+const Kernels kKernels = {"avx2", lookup, lookup_list, search, decode, dot};
 
 }  // namespace
 

@@ -126,7 +126,7 @@ void decode(const std::uint8_t* table, const std::uint8_t* codes, std::uint8_t* 
   }
 }
 
-const Kernels kKernels = {"avx512", lookup_any<Avx512>, search, decode, dot};
+const Kernels kKernels = {"avx512", lookup_any<Avx512>, list_any<Avx512>, search, decode, dot};
 
 }  // namespace
 

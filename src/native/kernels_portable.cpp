@@ -6,25 +6,39 @@
 namespace rapidnn {
 namespace {
 
-void lookup(const LookupTask& t, int scalars, int vectors) {
+// One row's values, put together from its planes.
+void whole_row(const std::uint8_t* row, int planes, const int* shift, int entries, std::int32_t* values) {
+  for (int e = 0; e < entries; ++e) {
+    values[e] = 0;
+    for (int p = 0; p < planes; ++p) values[e] += row[p * kTableSize + e] << shift[p];
+  }
+}
+
+void lookup(const LookupTask& t, int vectors) {
   const int width = vectors * kLanes;
-  std::memset(t.sums, 0, sizeof(std::int32_t) * scalars * width);
+  std::memset(t.sums, 0, sizeof(std::int32_t) * kScalars * width);
+  std::int32_t values[kTableSize];
   for (int r = 0; r < t.run_count; ++r) {
     const std::uint8_t* a = t.runs[r].scalars;
     const std::uint8_t* v = t.runs[r].vectors;
-    for (int k = 0; k < t.runs[r].taps; ++k, a += t.scalar_step, v += t.vector_step)
-      for (int m = 0; m < scalars; ++m) {
-        const std::uint8_t* row =
-            t.tables[m] + static_cast<std::size_t>(a[m * t.scalar_lane]) * (t.planes * kTableSize);
-        std::int32_t whole[kTableSize];
-        for (int e = 0; e < t.entries; ++e) {
-          std::int32_t value = 0;
-          for (int p = 0; p < t.planes; ++p) value += row[p * kTableSize + e] * (1 << t.shift[p]);
-          whole[e] = value;
-        }
+    for (int k = 0; k < t.runs[r].taps; ++k, a += kScalars, v += t.vector_step)
+      for (int m = 0; m < kScalars; ++m) {
+        const std::size_t at = static_cast<std::size_t>(a[m]) * (t.planes * kTableSize);
+        whole_row(t.tables[m] + at, t.planes, t.shift, t.entries, values);
         std::int32_t* sums = t.sums + m * width;
-        for (int lane = 0; lane < width; ++lane) sums[lane] += whole[v[lane]];
+        for (int lane = 0; lane < width; ++lane) sums[lane] += values[v[lane]];
       }
+  }
+}
+
+void lookup_list(const ListTask& t, int vectors) {
+  const int width = vectors * kLanes;
+  std::memset(t.sums, 0, sizeof(std::int32_t) * width);
+  std::int32_t values[kTableSize];
+  for (std::size_t k = 0; k < t.taps->rows.size(); ++k) {
+    whole_row(t.taps->rows[k], t.planes, t.shift, t.entries, values);
+    const std::uint8_t* v = t.taps->vectors[k] + t.offset;
+    for (int lane = 0; lane < width; ++lane) t.sums[lane] += values[v[lane]];
   }
 }
 
@@ -53,7 +67,7 @@ void decode(const std::uint8_t* table, const std::uint8_t* codes, std::uint8_t* 
   for (std::size_t i = 0; i < n; ++i) bytes[i] = table[codes[i]];
 }
 
-const Kernels kKernels = {"portable", lookup, search, decode, dot};
+const Kernels kKernels = {"portable", lookup, lookup_list, search, decode, dot};
 
 }  // namespace
 

@@ -10,96 +10,118 @@ namespace {
 constexpr int kMaxWidenings = 257;
 
 template <class V, int M, int N, int P>
-struct Block {
-  typename V::Bytes low[M][N][P];
+struct Sums {
   typename V::Words even[M][N][P], odd[M][N][P];
+  int widenings = 0;
+  const int* shift;
+  std::int32_t* out;
+
+  Sums(const int* shifts, std::int32_t* sums) : shift(shifts), out(sums) {
+    clear_words();
+    std::memset(out, 0, sizeof(std::int32_t) * M * N * kLanes);
+  }
+
+  void clear_words() {
+    for (int m = 0; m < M; ++m)
+      for (int n = 0; n < N; ++n)
+        for (int p = 0; p < P; ++p) even[m][n][p] = odd[m][n][p] = V::zero_words();
+  }
+
+  // Takes the 8-bit sums of one segment.
+  void widen(const typename V::Bytes (&low)[M][N][P]) {
+    for (int m = 0; m < M; ++m)
+      for (int n = 0; n < N; ++n)
+        for (int p = 0; p < P; ++p) {
+          V::add_even(even[m][n][p], low[m][n][p]);
+          V::add_odd(odd[m][n][p], low[m][n][p]);
+        }
+    if (++widenings == kMaxWidenings) flush();
+  }
+
+  void flush() {
+    for (int m = 0; m < M; ++m)
+      for (int n = 0; n < N; ++n)
+        for (int p = 0; p < P; ++p) V::add_words(out + (m * N + n) * kLanes, even[m][n][p], odd[m][n][p], shift[p]);
+    clear_words();
+    widenings = 0;
+  }
 };
 
 template <class V, int M, int N, int P>
-inline void widen(Block<V, M, N, P>& b) {
-  for (int m = 0; m < M; ++m)
-    for (int n = 0; n < N; ++n)
-      for (int p = 0; p < P; ++p) {
-        V::add_even(b.even[m][n][p], b.low[m][n][p]);
-        V::add_odd(b.odd[m][n][p], b.low[m][n][p]);
-      }
-}
-
-template <class V, int M, int N, int P>
-inline void flush(Block<V, M, N, P>& b, const LookupTask& t) {
-  for (int m = 0; m < M; ++m)
-    for (int n = 0; n < N; ++n)
-      for (int p = 0; p < P; ++p) {
-        V::add_words(t.sums + (m * N + n) * kLanes, b.even[m][n][p], b.odd[m][n][p], t.shift[p]);
-        b.even[m][n][p] = V::zero_words();
-        b.odd[m][n][p] = V::zero_words();
-      }
-}
-
-// Taps that may be added in 8 bits from here on.
-template <int M>
-inline int segment(const std::uint8_t* a, int taps, const LookupTask& t) {
-  int load[M] = {};
-  for (int k = 0; k < taps; ++k, a += t.scalar_step)
-    for (int m = 0; m < M; ++m) {
-      load[m] += t.peaks[m][a[m * t.scalar_lane]];
-      if (load[m] > 255) return k;
-    }
-  return taps;
-}
-
-template <class V, int M, int N, int P>
 void lookup(const LookupTask& t) {
-  Block<V, M, N, P> b;
-  for (int m = 0; m < M; ++m)
-    for (int n = 0; n < N; ++n)
-      for (int p = 0; p < P; ++p) b.even[m][n][p] = b.odd[m][n][p] = V::zero_words();
-  std::memset(t.sums, 0, sizeof(std::int32_t) * M * N * kLanes);
-  int widenings = 0;
+  Sums<V, M, N, P> sums(t.shift, t.sums);
   for (int r = 0; r < t.run_count; ++r) {
     const std::uint8_t* a = t.runs[r].scalars;
     const std::uint8_t* v = t.runs[r].vectors;
-    const std::uint16_t* segments = t.runs[r].segments;
-    for (int left = t.runs[r].taps; left > 0;) {
-      const int count = segments != nullptr ? *segments++ : segment<M>(a, left, t);
+    const std::uint16_t* segment = t.runs[r].segments;
+    for (int left = t.runs[r].taps; left > 0; ++segment) {
+      const int count = *segment;
+      left -= count;
       typename V::Bytes low[M][N][P];
       for (int m = 0; m < M; ++m)
         for (int n = 0; n < N; ++n)
           for (int p = 0; p < P; ++p) low[m][n][p] = V::zero_bytes();
-      for (int k = 0; k < count; ++k, a += t.scalar_step, v += t.vector_step) {
+      for (int k = 0; k < count; ++k, a += M, v += t.vector_step) {
         typename V::Bytes index[N];
         for (int n = 0; n < N; ++n) index[n] = V::load(v + n * kLanes);
         for (int m = 0; m < M; ++m) {
-          const std::uint8_t* row = t.tables[m] + static_cast<std::size_t>(a[m * t.scalar_lane]) * (P * kTableSize);
+          const std::uint8_t* row = t.tables[m] + static_cast<std::size_t>(a[m]) * (P * kTableSize);
           for (int p = 0; p < P; ++p)
             for (int n = 0; n < N; ++n) V::look_up_add(low[m][n][p], row + p * kTableSize, index[n]);
         }
       }
-      for (int m = 0; m < M; ++m)
-        for (int n = 0; n < N; ++n)
-          for (int p = 0; p < P; ++p) b.low[m][n][p] = low[m][n][p];
-      widen(b);
-      if (++widenings == kMaxWidenings) {
-        flush(b, t);
-        widenings = 0;
-      }
-      left -= count;
+      sums.widen(low);
     }
   }
-  flush(b, t);
+  sums.flush();
 }
 
-template <class V, int M, int N>
+template <class V, int N, int P>
+void lookup_list(const ListTask& t) {
+  Sums<V, 1, N, P> sums(t.shift, t.sums);
+  const std::uint8_t* const* row = t.taps->rows.data();
+  const std::uint8_t* const* vector = t.taps->vectors.data();
+  for (std::uint16_t segment : t.taps->segments) {
+    typename V::Bytes low[1][N][P];
+    for (int n = 0; n < N; ++n)
+      for (int p = 0; p < P; ++p) low[0][n][p] = V::zero_bytes();
+    for (int k = 0; k < segment; ++k, ++row, ++vector)
+      for (int n = 0; n < N; ++n) {
+        const typename V::Bytes index = V::load(*vector + t.offset + n * kLanes);
+        for (int p = 0; p < P; ++p) V::look_up_add(low[0][n][p], *row + p * kTableSize, index);
+      }
+    sums.widen(low);
+  }
+  sums.flush();
+}
+
+template <class V, int N>
 void lookup_planes(const LookupTask& t) {
-  if (t.planes == 1) return lookup<V, M, N, 1>(t);
-  if (t.planes == 2) return lookup<V, M, N, 2>(t);
-  lookup<V, M, N, 3>(t);
+  if (t.planes == 1) return lookup<V, kScalars, N, 1>(t);
+  if (t.planes == 2) return lookup<V, kScalars, N, 2>(t);
+  lookup<V, kScalars, N, 3>(t);
 }
 
 template <class V>
-void lookup_any(const LookupTask& t, int scalars, int vectors) {
-  if (scalars == kScalars) return vectors == 2 ? lookup_planes<V, kScalars, 2>(t) : lookup_planes<V, kScalars, 1>(t);
-  return vectors == 2 ? lookup_planes<V, 1, 2>(t) : lookup_planes<V, 1, 1>(t);
+void lookup_any(const LookupTask& t, int vectors) {
+  return vectors == 2 ? lookup_planes<V, 2>(t) : lookup_planes<V, 1>(t);
+}
+
+template <class V, int N>
+void list_planes(const ListTask& t) {
+  if (t.planes == 1) return lookup_list<V, N, 1>(t);
+  if (t.planes == 2) return lookup_list<V, N, 2>(t);
+  lookup_list<V, N, 3>(t);
+}
+
+template <class V>
+void list_any(const ListTask& t, int vectors) {
+  switch (vectors) {
+    case 1: return list_planes<V, 1>(t);
+    case 2: return list_planes<V, 2>(t);
+    case 3: return list_planes<V, 3>(t);
+    default: return list_planes<V, 4>(t);
+  }
 }
 
 }  // namespace

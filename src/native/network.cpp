@@ -20,13 +20,13 @@ struct Piece {
 // Samples that one thread takes one after the other share the weights in its cache.
 constexpr std::int64_t kMaxInTurn = 16;
 
-std::vector<Piece> split(std::int64_t samples, int threads, bool wide) {
+std::vector<Piece> split(std::int64_t samples, int threads, bool wide, bool double_width) {
   std::vector<Piece> pieces;
   const std::int64_t share = (samples + threads - 1) / threads;
   for (std::int64_t at = 0; at < samples;) {
     const std::int64_t rest = samples - at;
     int lanes = 1;
-    if (wide && rest >= std::int64_t{2} * kLanes * threads) {
+    if (wide && double_width && rest >= std::int64_t{2} * kLanes * threads) {
       lanes = 2 * kLanes;
     } else if (wide && rest >= kWorthAVector) {
       lanes = kLanes;
@@ -44,10 +44,13 @@ std::vector<Piece> split(std::int64_t samples, int threads, bool wide) {
 void Network::seal() {
   readers_.assign(edges.size(), 0);
   reads_.clear();
+  double_width_ = true;
   for (const Step& step : steps) {
     std::vector<int> read = step.sources;
     if (step.kind == Step::kWeighted) {
       read.push_back(step.weighted.source);
+      // Sums of three planes, four rows and two vectors would not fit the registers.
+      for (const PlaneTable& table : step.weighted.by_weight) double_width_ = double_width_ && table.planes < 3;
       for (const Term& term : step.weighted.terms) read.push_back(term.edge);
     }
     if (step.kind == Step::kPooled || step.kind == Step::kMaxPool) read.push_back(step.windows.source);
@@ -62,7 +65,7 @@ void Network::seal() {
 void Network::run(const float* x, std::int64_t samples, std::int64_t inputs, std::int32_t* out, int threads,
                   const Kernels& kernels, bool use_factors) const {
   const auto outputs = static_cast<std::int64_t>(output_index.size());
-  const std::vector<Piece> pieces = split(samples, threads, !(use_factors && factorised));
+  const std::vector<Piece> pieces = split(samples, threads, !(use_factors && factorised), double_width_);
   std::atomic<std::size_t> next{0};
   const auto work = [&] {
     Arena arena;

@@ -29,6 +29,7 @@ class Network {
            const Kernels& kernels, bool use_factors) const;
 
  private:
+  bool double_width_ = true;              // whether blocks of 128 samples pay
   std::vector<int> readers_;              // per edge
   std::vector<std::vector<int>> reads_;   // per step
   friend class Block;

@@ -269,6 +269,18 @@ PATTERNS = {
         [*MEAN, node("Pow", ["d", "two"], "q"), *SQUARE, node("Div", ["d", "r"], "n"), *AFFINE],
         ["LayerNorm"],
     ),
+    "layer norm 3": (
+        [*MEAN, node("Mul", ["d", "d"], "q"), *SQUARE, node("Reciprocal", ["r"], "i"), node("Mul", ["i", "g"], "ig"),
+         node("Mul", ["x", "ig"], "xi"), node("Mul", ["m", "ig"], "mi"), node("Sub", ["b", "mi"], "o"),
+         node("Add", ["xi", "o"], "y")],
+        ["LayerNorm"],
+    ),
+    "layer norm 4": (
+        [*MEAN, node("Mul", ["d", "d"], "q"), *SQUARE, node("Reciprocal", ["r"], "i"),
+         node("Mul", ["x", "i"], "xi"), node("Mul", ["i", "m"], "mi"), node("Sub", ["b", "mi"], "o"),
+         node("Add", ["o", "xi"], "y")],
+        ["LayerNorm"],
+    ),
     "layer norm 2": (
         [*MEAN, node("Mul", ["d", "d"], "q"), *SQUARE, node("Reciprocal", ["r"], "i"), node("Mul", ["i", "d"], "n"),
          *AFFINE],

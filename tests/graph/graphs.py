@@ -25,7 +25,33 @@ MAKERS = (
     "slice",
     "pad",
     "add",
+    "constant",
+    "multiply",
+    "concat",
+    "take",
+    "stuff",
+    "softmax",
+    "layer_norm",
+    "matmul",
 )
+ACTIVATIONS = [
+    ("relu", ()),
+    ("relu6", ()),
+    ("sigmoid", ()),
+    ("tanh", ()),
+    ("leaky_relu", (0.1,)),
+    ("leaky_relu", (-0.5,)),
+    ("elu", (1.5,)),
+    ("elu", (-1.0,)),
+    ("hard_sigmoid", (0.2, 0.5)),
+    ("hard_sigmoid", (-0.5, -0.1)),
+    ("hard_swish", ()),
+    ("gelu", ()),
+    ("gelu_tanh", ()),
+    ("silu", ()),
+    ("clip", (-0.5, 0.7)),
+    ("clip", (0.2, 0.7)),
+]
 
 
 @dataclass
@@ -95,7 +121,7 @@ def _norm(s: Sketch, edge: str, shape: Shape) -> None:
 
 
 def _activation(s: Sketch, edge: str, shape: Shape) -> None:
-    s.put(ops.Activation(s.draw(st.sampled_from(["relu", "relu6", "sigmoid", "tanh"]))), edge)
+    s.put(ops.Activation(*s.draw(st.sampled_from(ACTIVATIONS))), edge)
 
 
 def _max(s: Sketch, edge: str, shape: Shape) -> None:
@@ -133,3 +159,54 @@ def _pad(s: Sketch, edge: str, shape: Shape) -> None:
 def _add(s: Sketch, edge: str, shape: Shape) -> None:
     same = [name for name, other in s.shapes.items() if other == shape]
     s.put(ops.Add(), edge, s.draw(st.sampled_from(same)))
+
+
+def _constant(s: Sketch, edge: str, shape: Shape) -> None:
+    s.put(ops.AddConstant(s.floats(*(n if s.draw(st.booleans()) else 1 for n in shape))), edge)
+
+
+def _multiply(s: Sketch, edge: str, shape: Shape) -> None:
+    fits = [
+        name
+        for name, other in s.shapes.items()
+        if len(other) == len(shape) and all(n == m or 1 in (n, m) for n, m in zip(other, shape, strict=True))
+    ]
+    s.put(ops.Multiply(), edge, s.draw(st.sampled_from(fits)))
+
+
+def _concat(s: Sketch, edge: str, shape: Shape) -> None:
+    axis = s.int(0, len(shape) - 1)
+    same = [
+        n
+        for n, other in s.shapes.items()
+        if other[:axis] == shape[:axis] and other[axis + 1 :] == shape[axis + 1 :]
+    ]
+    others = s.draw(st.lists(st.sampled_from(same), max_size=2))
+    s.put(ops.Concat(axis), edge, *others)
+
+
+def _take(s: Sketch, edge: str, shape: Shape) -> None:
+    axis = s.int(0, len(shape) - 1)
+    indices = s.draw(st.lists(st.integers(0, shape[axis] - 1), min_size=1, max_size=5))
+    s.put(ops.Take(axis, tuple(indices)), edge)
+
+
+def _stuff(s: Sketch, edge: str, shape: Shape) -> None:
+    if len(shape) > 1 and math.prod(shape) < 1000:
+        s.put(ops.ZeroStuff(tuple(s.int(1, 2) for _ in shape[1:])), edge)
+
+
+def _softmax(s: Sketch, edge: str, shape: Shape) -> None:
+    s.put(ops.Softmax(s.int(0, len(shape) - 1), s.draw(st.booleans())), edge)
+
+
+def _layer_norm(s: Sketch, edge: str, shape: Shape) -> None:
+    axes = s.int(1, len(shape))
+    s.put(ops.LayerNorm(axes, s.floats(*shape[-axes:]), s.floats(*shape[-axes:]), 0.1), edge)
+
+
+def _matmul(s: Sketch, edge: str, shape: Shape) -> None:
+    if len(shape) > 1:
+        perm = (*range(len(shape) - 2), len(shape) - 1, len(shape) - 2)
+        s.put(ops.Transpose(perm), edge)
+        s.put(ops.MatMul(), edge, s.nodes[-1].name)

@@ -11,14 +11,24 @@ from rapidnn.graph.ir import Graph, Node
 from rapidnn.graph.passes import (
     drop_noops,
     fold_batch_norm,
+    fold_uniform_scales,
     lower_batch_norm,
     raise_activations,
     remove_dead,
     run_passes,
 )
+from rapidnn.graph.passes.activations import is_monotone
 from tests.graph.graphs import graphs, values
 
-PASSES = [drop_noops, fold_batch_norm, lower_batch_norm, raise_activations, remove_dead, run_passes]
+PASSES = [
+    drop_noops,
+    fold_batch_norm,
+    fold_uniform_scales,
+    lower_batch_norm,
+    raise_activations,
+    remove_dead,
+    run_passes,
+]
 RNG = np.random.default_rng(1)
 
 
@@ -76,7 +86,8 @@ def test_result_of_all_passes(graph: Graph) -> None:
             assert not isinstance(result[node.inputs[0]].op, type(node.op))
         if isinstance(node.op, ops.Activation):
             source = result[node.inputs[0]]
-            moved = isinstance(source.op, ops.Reshape | ops.Transpose | ops.Slice | ops.MaxPool)
+            moved = isinstance(source.op, ops.Reshape | ops.Transpose | ops.Slice | ops.Take)
+            moved |= isinstance(source.op, ops.MaxPool) and is_monotone(node.op)
             assert not moved or len(readers[source.name]) > 1 or source.name == result.output
 
 
@@ -223,3 +234,89 @@ def test_slices_compose(n: int, data: st.DataObject) -> None:
 def test_dead_nodes_go() -> None:
     graph = chain((4,), RELU, ops.Activation("tanh"))
     assert kinds(remove_dead(Graph(graph.nodes, "n0"))) == ["relu"]
+
+
+def scale(value: float, count: int, shift: float = 0.0) -> ops.BatchNorm:
+    return ops.BatchNorm(np.full(count, value, np.float32), np.full(count, shift, np.float32))
+
+
+def packed(*extra: Node, output: str) -> Graph:
+    """A linear layer of which one half is scaled and multiplied with the other."""
+    nodes = [
+        Node("x", ops.Input((4, 3)), ()),
+        Node("qk", ops.Linear(floats(6, 3), floats(6)), ("x",)),
+        Node("q", ops.Slice((0, 0), (4, 3), (1, 1)), ("qk",)),
+        Node("k", ops.Slice((0, 3), (4, 6), (1, 1)), ("qk",)),
+        Node("kt", ops.Transpose((1, 0)), ("k",)),
+        *extra,
+    ]
+    return Graph(tuple(nodes), output)
+
+
+def test_a_scale_folds_into_its_part_of_a_layer() -> None:
+    graph = packed(Node("s", scale(0.5, 4, 0.25), ("q",)), Node("y", ops.MatMul(), ("s", "kt")), output="y")
+    folded = fold_uniform_scales(graph)
+    assert "BatchNorm" not in kinds(folded)
+    assert (folded["qk"].op.weight[3:] == graph["qk"].op.weight[3:]).all()
+    assert_equal(graph, folded)
+
+
+def test_a_scale_folds_through_a_product_of_activations() -> None:
+    graph = packed(Node("m", ops.MatMul(), ("q", "kt")), Node("y", scale(0.5, 4), ("m",)), output="y")
+    folded = fold_uniform_scales(graph)
+    assert "BatchNorm" not in kinds(folded)
+    assert_equal(graph, folded)
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        [Node("m", ops.MatMul(), ("q", "kt")), Node("y", scale(0.5, 4, 0.1), ("m",))],  # a shift of a product
+        [Node("s", scale(0.5, 4), ("q",)), Node("y", ops.Add(), ("s", "q"))],  # others read what is scaled
+        [Node("m", ops.MatMul(), ("q", "kt")), Node("s", scale(0.5, 4), ("m",)), Node("y", ops.Add(), ("s", "m"))],
+        [Node("s", scale(0.5, 4), ("q",)), Node("r", ops.Slice((0, 2), (4, 5), (1, 1)), ("qk",)),
+         Node("y", ops.Add(), ("s", "r"))],  # an overlapping part
+    ],
+)  # fmt: skip
+def test_scales_that_must_stay(extra: list[Node]) -> None:
+    graph = packed(*extra, output="y")
+    folded = fold_uniform_scales(graph)
+    assert "BatchNorm" in kinds(folded)
+    assert_equal(graph, folded)
+
+
+def test_a_norm_folds_into_a_layer_norm() -> None:
+    op = ops.LayerNorm(1, floats(5), floats(5), 0.1)
+    graph = chain((4, 5), op, ops.Transpose((1, 0)), norm(5), ops.Transpose((1, 0)))
+    assert kinds(run_passes(graph)) == ["LayerNorm"]
+    assert_equal(graph, run_passes(graph))
+
+
+def test_constants_add_up_and_takes_compose() -> None:
+    graph = chain(
+        (4, 5), ops.AddConstant(floats(4, 5)), ops.AddConstant(floats(5)), ops.Take(0, (3, 3, 0)), ops.Take(0, (2, 0)),
+        ops.Take(1, (0, 1, 2, 3, 4)), ops.Concat(0), ops.AddConstant(np.zeros((1, 5), np.float32)),
+    )  # fmt: skip
+    assert kinds(run_passes(graph)) == ["AddConstant", "Take"]
+    assert_equal(graph, run_passes(graph))
+
+
+@pytest.mark.parametrize(
+    ("op", "activation", "raised"),
+    [
+        (POOL, ops.Activation("gelu"), False),
+        (POOL, ops.Activation("leaky_relu", (0.1,)), True),
+        (POOL, ops.Activation("leaky_relu", (-0.1,)), False),
+        (ops.Pad(((0, 0), (1, 1), (1, 1))), ops.Activation("gelu"), True),
+        (ops.Pad(((0, 0), (1, 1), (1, 1))), ops.Activation("hard_sigmoid", (0.2, 0.5)), False),
+        (ops.Pad(((0, 0), (1, 1), (1, 1))), ops.Activation("clip", (0.1, 0.5)), False),
+        (ops.ZeroStuff((2, 2)), ops.Activation("silu"), True),
+        (ops.ZeroStuff((2, 2)), ops.Activation("sigmoid"), False),
+        (ops.Take(1, (0, 0, 1, 1)), ops.Activation("sigmoid"), True),
+    ],
+)
+def test_activations_rise_where_that_is_equal(op: ops.Op, activation: ops.Activation, raised: bool) -> None:
+    graph = chain((2, 4, 4), op, activation)
+    order = kinds(raise_activations(graph))
+    assert (order[0] == activation.kind) is raised
+    assert_equal(graph, raise_activations(graph))

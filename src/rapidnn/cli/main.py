@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from rapidnn import __version__
-from rapidnn.cli import compose, cost, demo, evaluate, hardware, inspect, report, run_network, train
+from rapidnn.cli import bench, compose, cost, demo, evaluate, hardware, inspect, report, run_network, train
 from rapidnn.errors import RapidnnError
 
 OK, INTERNAL, USER, INTERRUPTED = 0, 1, 2, 130
@@ -38,6 +38,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
 for name, command in _COMMANDS.items():
     app.command(name)(command)
 app.add_typer(hardware.app, name="hardware")
+app.add_typer(bench.app, name="bench")
 
 
 def _show_version(value: bool) -> None:

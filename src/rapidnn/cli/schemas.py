@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from rapidnn.bench.records import Simulation
 from rapidnn.execute.evaluate import Evaluation
 from rapidnn.machine import Cost
 from rapidnn.machine.records import Choice, Constant
@@ -78,6 +79,7 @@ def result_schemas() -> dict[str, dict[str, Any]]:
             groups={"type": "array", "items": _object(extra=_GROUP)},
         ),
         "report": _object(extra={"artifact": str, "report": str, "size_kib": float}),
+        "bench simulate": _object(Simulation),
         "hardware list": _object(extra={"hardware": list[str]}),
         "hardware show": _object(
             extra={"hardware": str, "title": str},

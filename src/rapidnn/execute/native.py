@@ -58,7 +58,7 @@ def kernel_path() -> str:
 
 
 def supports(program: Program) -> bool:
-    """Whether the native executor runs the program: it has no operator on the host, and does not end in an activation."""
+    """Whether the native executor runs the program: nothing on the host, and no activation at its end."""
     return not any(isinstance(step, Host | EncodeReal | Activate) for step in program.steps)
 
 

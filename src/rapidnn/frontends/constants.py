@@ -211,7 +211,8 @@ def _quantised(node: ir.Node, x: Array | None, scale: Array | None, zero: Array 
     if node.op_type == "DequantizeLinear":
         return np.asarray((x.astype(np.int64) - grid[1].astype(np.int64)).astype(np.float32) * grid[0])
     info = np.iinfo(zero.dtype)
-    return np.clip(np.rint(x / grid[0]) + grid[1].astype(np.float64), info.min, info.max).astype(zero.dtype)
+    rounded = np.clip(np.rint(x / grid[0]) + grid[1].astype(np.float64), info.min, info.max)
+    return np.asarray(rounded.astype(zero.dtype))
 
 
 def _constant(node: ir.Node) -> Array:

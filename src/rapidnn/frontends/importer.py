@@ -25,7 +25,7 @@ def import_model(model: torch.nn.Module | str | Path, sample: NDArray[np.float32
     ----------
     model
         A ``torch.nn.Module`` with one tensor input and one tensor output (its training mode is restored), or
-        the path of an ONNX file (operator set 9 or newer).
+        the path of an ONNX file (operator set 7 or newer).
     sample
         Real preprocessed inputs, float32, shape ``(N, ...)`` with N >= 1. The first 16 at most are run.
 

@@ -1,0 +1,58 @@
+"""Timing several engines side by side on a machine that is never quiet."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+Clock = Callable[[], float]
+"""Seconds from any fixed start."""
+
+SAMPLE_S = 0.02
+"""One timed sample lasts at least this long: calls are repeated until it does."""
+
+
+@dataclass(frozen=True)
+class Timed:
+    """An engine to time: ``call`` runs one batch; an engine slower than ``limit_s`` is timed by one call only."""
+
+    call: Callable[[], object]
+    limit_s: float = math.inf
+
+
+def interleaved(
+    engines: Mapping[str, Timed],
+    rounds: int,
+    *,
+    clock: Clock = time.perf_counter,
+    progress: Callable[[], None] = lambda: None,
+) -> dict[str, list[float]]:
+    """Seconds per call, one sample per engine and round.
+
+    Every round runs every engine once, each round starting with another one, so that a disturbance of the machine
+    or the warmth of its caches falls on all alike. ``progress`` is called after each round.
+    """
+    first = {name: _seconds(engine.call, 1, clock) for name, engine in engines.items()}
+    slow = {name: [seconds] for name, seconds in first.items() if seconds > engines[name].limit_s}
+    names = [name for name in engines if name not in slow]
+    # The first call may have built things lazily; the second tells how many calls fill a sample.
+    again = {n: first[n] if first[n] > 1 else _seconds(engines[n].call, 1, clock) for n in names}
+    calls = {name: max(1, math.ceil(SAMPLE_S / max(again[name], 1e-9))) for name in names}
+    found: dict[str, list[float]] = {name: [] for name in names}
+    for number in range(rounds):
+        start = number % max(1, len(names))
+        for name in names[start:] + names[:start]:
+            if calls[name] > 1:
+                engines[name].call()  # short calls are timed with their data in the caches, all of them
+            found[name].append(_seconds(engines[name].call, calls[name], clock))
+        progress()
+    return {name: slow.get(name) or found[name] for name in engines}
+
+
+def _seconds(call: Callable[[], object], count: int, clock: Clock) -> float:
+    start = clock()
+    for _ in range(count):
+        call()
+    return (clock() - start) / count

@@ -1,0 +1,62 @@
+"""``rapidnn bench``: benchmarks of the simulator itself."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from rapidnn.cli import options
+from rapidnn.cli.console import Terminal
+
+app = typer.Typer(help="Benchmarks of the simulator itself.", no_args_is_help=True)
+
+
+@app.callback()
+def bench() -> None:
+    """Benchmarks of the simulator itself."""
+
+
+@app.command("simulate")
+def simulate(
+    network: Annotated[
+        list[str] | None,
+        typer.Option("--network", metavar="NAME", help="A built-in network. Repeatable.", show_default=False),
+    ] = None,
+    batch: Annotated[
+        list[int] | None,
+        typer.Option("--batch", metavar="N", help="A batch size. Repeatable.", show_default=False),
+    ] = None,
+    threads: Annotated[list[int], typer.Option("--threads", help="Threads of every engine. Repeatable.")] = [
+        1
+    ],  # noqa: B006 - Typer's form of a list
+    quick: Annotated[bool, typer.Option("--quick", help="Leave out VGG-16, and take fewer rounds.")] = False,
+    rounds: Annotated[
+        int | None,
+        typer.Option("--rounds", help="Samples per engine; default 7, or 5 if quick.", show_default=False),
+    ] = None,
+    reference_samples: Annotated[
+        int | None,
+        typer.Option(
+            "--reference-samples",
+            help="Samples compared with the reference; default 8, or 1 for a network of over 1 GMAC a sample.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: options.Json = False,
+) -> None:
+    """Our engines beside PyTorch and ONNX Runtime: interleaved rounds, medians, and a check of every integer."""
+    from rapidnn.bench import simulate as measure
+
+    terminal = Terminal("bench simulate", as_json=as_json)
+    with terminal.progress() as stages:
+        found = measure(
+            network,
+            batch,
+            threads=threads,
+            quick=quick,
+            rounds=rounds,
+            reference_samples=reference_samples,
+            progress=stages,
+        )
+    terminal.result(found.to_json(), found.rows_table(), found.means_table())
