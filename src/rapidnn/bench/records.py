@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from rich import box
@@ -72,44 +73,31 @@ class Simulation:
 
     def rows_table(self) -> Table:
         """The rows for a terminal."""
-        table = Table(title=f"{self.cpu}, {self.kernels} kernels", box=box.SIMPLE)
-        for heading in ("network", "batch", "threads", "engine"):
-            table.add_column(heading, justify="left" if heading in ("network", "engine") else "right")
-        for heading in ("median ms", "GMAC/s", "speed / ORT float32", "exact"):
-            table.add_column(heading, justify="right")
-        before: tuple[str, int, int] | None = None
-        for row in self.rows:
-            place = (row.network, row.batch, row.threads)
-            shown = ("", "", "") if place == before else (row.network, str(row.batch), str(row.threads))
-            exact = {None: "", True: "yes", False: "NO"}[row.exact]
-            figures = (f"{row.median_ms:.4g}", f"{row.gmac_per_s:.4g}", f"{row.ratio_to_ort_float32:.3g}")
-            table.add_row(
-                *shown,
-                row.engine,
-                *figures,
-                exact,
-                end_section=row is self._last_of(place),
-                style=_style(row),
-            )
-            before = place
+        table = Table(title=f"{self.cpu}, {self.kernels} kernels", box=box.SIMPLE, padding=(0, 1, 0, 0))
+        table.add_column("net, batch, threads", no_wrap=True)
+        table.add_column("engine", no_wrap=True)
+        for heading in ("ms", "GMAC/s", "x ORT", "exact"):
+            table.add_column(heading, justify="right", no_wrap=True)
+        for place, found in groupby(self.rows, lambda row: (row.network, row.batch, row.threads)):
+            shown = "{}, {}, {}".format(*place)
+            for row in found:
+                exact = {None: "", True: "yes", False: "NO"}[row.exact]
+                figures = (row.median_ms, row.gmac_per_s, row.ratio_to_ort_float32)
+                style = "bold red" if row.exact is False else None
+                table.add_row(shown, row.engine, *(f"{figure:.3g}" for figure in figures), exact, style=style)
+                shown = ""
+            table.add_section()
         return table
 
     def means_table(self) -> Table:
         """The geometric means for a terminal."""
-        table = Table(title="geometric mean of speed over ONNX Runtime float32", box=box.SIMPLE)
+        table = Table(title="geometric means; x ORT: speed over ONNX Runtime float32", box=box.SIMPLE)
         table.add_column("engine")
-        for heading in ("threads", "rows", "speed / ORT float32"):
+        for heading in ("threads", "rows", "x ORT"):
             table.add_column(heading, justify="right")
         for mean in self.means:
             table.add_row(mean.engine, str(mean.threads), str(mean.rows), f"{mean.ratio_to_ort_float32:.3g}")
         return table
-
-    def _last_of(self, place: tuple[str, int, int]) -> Row:
-        return [row for row in self.rows if (row.network, row.batch, row.threads) == place][-1]
-
-
-def _style(row: Row) -> str | None:
-    return "bold red" if row.exact is False else None
 
 
 def engine_means(rows: Iterable[Row]) -> tuple[EngineMean, ...]:

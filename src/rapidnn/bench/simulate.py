@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from statistics import median
 
 from rapidnn.bench import engines, workloads
 from rapidnn.bench.records import Row, Simulation, engine_means
 from rapidnn.bench.store import Store, versions
-from rapidnn.bench.timing import interleaved
+from rapidnn.bench.timing import Samples, interleaved
 from rapidnn.errors import DataError
 from rapidnn.execute.native import kernel_path
 
@@ -41,7 +41,7 @@ def simulate(
     networks, batches
         Built-in networks and batch sizes; default the standard rows (:data:`rapidnn.bench.workloads.STANDARD`).
     threads
-        Numbers of threads, each a set of rows; torch is left at the last one.
+        Numbers of threads, each a set of rows.
     quick
         Leave out networks that take minutes.
     rounds
@@ -65,14 +65,26 @@ def simulate(
     report = progress or (lambda stage, done, total: None)
     store = Store(cache or _cache())
     rows: list[Row] = []
-    for network, sizes in contests.items():
-        stages = _Stages(report, network)
-        contest = engines.contest(store, network, reference_samples=reference_samples, stage=stages)
-        stages.end()
-        for number in dict.fromkeys(threads):
-            for batch in sizes:
-                rows += _rows(contest, batch, number, rounds, report)
+    with _torch_threads_kept():
+        for network, sizes in contests.items():
+            stages = _Stages(report, network)
+            contest = engines.contest(store, network, reference_samples=reference_samples, stage=stages)
+            stages.end()
+            for number in dict.fromkeys(threads):
+                for batch in sizes:
+                    rows += _rows(contest, batch, number, rounds, report)
     return Simulation(cpu_name(), kernels, rounds, versions(), tuple(rows), engine_means(rows))
+
+
+@contextmanager
+def _torch_threads_kept() -> Iterator[None]:
+    import torch
+
+    before = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _rows(contest: engines.Contest, batch: int, threads: int, rounds: int, report: Progress) -> list[Row]:
@@ -84,18 +96,18 @@ def _rows(contest: engines.Contest, batch: int, threads: int, rounds: int, repor
         rounds,
         progress=lambda: report(label, next(done), rounds),
     )
-    exact = contest.exactness(batch, threads)
-    return _as_rows(contest, batch, threads, found, exact)
+    naive = found[engines.NAIVE].result if engines.NAIVE in found else None
+    return _as_rows(contest, batch, threads, found, contest.exactness(batch, threads, naive))
 
 
 def _as_rows(
     contest: engines.Contest,
     batch: int,
     threads: int,
-    seconds: Mapping[str, list[float]],
+    samples: Mapping[str, Samples],
     exact: Mapping[str, bool],
 ) -> list[Row]:
-    baseline = median(seconds[engines.BASELINE])
+    baseline = samples[engines.BASELINE].median_s
     compared = len(contest.expected[engines.NAIVE_TABLES])
     return [
         Row(
@@ -103,14 +115,14 @@ def _as_rows(
             batch=batch,
             threads=threads,
             engine=name,
-            median_ms=median(found) * 1e3,
-            gmac_per_s=contest.macs * batch / median(found) / 1e9,
-            ratio_to_ort_float32=baseline / median(found),
+            median_ms=found.median_s * 1e3,
+            gmac_per_s=contest.macs * batch / found.median_s / 1e9,
+            ratio_to_ort_float32=baseline / found.median_s,
             exact=exact.get(name),
             reference_samples=compared if name in exact else None,
-            rounds=len(found),
+            rounds=len(found.seconds),
         )
-        for name, found in seconds.items()
+        for name, found in samples.items()
     ]
 
 

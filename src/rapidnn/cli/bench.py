@@ -27,9 +27,15 @@ def simulate(
         list[int] | None,
         typer.Option("--batch", metavar="N", help="A batch size. Repeatable.", show_default=False),
     ] = None,
-    threads: Annotated[list[int], typer.Option("--threads", help="Threads of every engine. Repeatable.")] = [
-        1
-    ],  # noqa: B006 - Typer's form of a list
+    threads: Annotated[
+        list[int] | None,
+        typer.Option(
+            "--threads",
+            metavar="N",
+            help="Threads of every engine; default 1. Repeatable.",
+            show_default=False,
+        ),
+    ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Leave out VGG-16, and take fewer rounds.")] = False,
     rounds: Annotated[
         int | None,
@@ -53,7 +59,7 @@ def simulate(
         found = measure(
             network,
             batch,
-            threads=threads,
+            threads=threads or (1,),
             quick=quick,
             rounds=rounds,
             reference_samples=reference_samples,

@@ -139,7 +139,9 @@ def _keras_layer_norm(node: ir.Node) -> ir.Node | None:
                 continue
             gamma, inverse = None, _made_by(scale, "Reciprocal")
             for first, second in _pairs(scale.producer(), "Mul") if inverse is None else ():
-                inverse, gamma = (_made_by(first, "Reciprocal"), second) if inverse is None else (inverse, gamma)
+                inverse, gamma = (
+                    (_made_by(first, "Reciprocal"), second) if inverse is None else (inverse, gamma)
+                )
             root = None if inverse is None else _input_made_by(inverse, "Sqrt")
             axes = _axes(reduced)
             epsilon = None if root is None else _epsilon_of(root, x, axes)
@@ -160,114 +162,6 @@ def _epsilon_of(root: ir.Node, x: ir.Value, axes: tuple[int, ...]) -> float | No
         _, square = _factors(mean.inputs[0])
         if len(square) == 2 and all(_centred(v)[0] is x and _centred(v)[1] == axes for v in square):
             return number
-    return None
-
-
-_MATCHERS:
-            replacement = match(node)
-            if replacement is not None:
-                found[node] = replacement
-                break
-    return found
-
-
-def _stand_in(node: ir.Node, op_type: str, *sources: ir.Value | None, **attributes: Any) -> ir.Node:
-    import onnx_ir as ir
-
-    made = [
-        ir.AttrInt64s(name, value) if isinstance(value, list) else ir.AttrFloat32(name, value)
-        if isinstance(value, float)
-        else ir.AttrString(name, value)
-        for name, value in attributes.items()
-    ]  # fmt: skip
-    name = node.name or node.outputs[0].name
-    return ir.Node("", op_type, list(sources), made, name=name, metadata_props=dict(node.metadata_props))
-
-
-def _silu(node: ir.Node) -> ir.Node | None:
-    """``x * sigmoid(alpha x)`` (Swish), and ``x * hardsigmoid(x)`` (HardSwish)."""
-    for x, gate in _pairs(node, "Mul"):
-        made = _made_by(gate, "Sigmoid")
-        if made is not None and made.inputs[0] is not None:
-            scale, values = _factors(made.inputs[0])
-            if made.inputs[0] is x:
-                return _stand_in(node, "Swish", x, alpha=1.0)
-            if len(values) == 1 and values[0] is x and scale > 0:
-                return _stand_in(node, "Swish", x, alpha=scale)
-        if _hard_sigmoid_of(gate) is x:
-            return _stand_in(node, "HardSwish", x)
-    return None
-
-
-def _hard_swish(node: ir.Node) -> ir.Node | None:
-    """``x * clip(x + 3, 0, 6) / 6`` and ``clip(x + 3, 0, 6) / 6``, divided before or after."""
-    scale, values = _factors(node.outputs[0])
-    if not _near(scale, 1 / 6):
-        return None
-    if len(values) == 1:
-        source = _clip_of(values[0])
-        return None if source is None else _stand_in(node, "HardSigmoid", source, alpha=1 / 6, beta=0.5)
-    for x, gate in (values, values[::-1]) if len(values) == 2 else ():
-        if _clip_of(gate) is x:
-            return _stand_in(node, "HardSwish", x)
-    return None
-
-
-def _gelu(node: ir.Node) -> ir.Node | None:
-    """``x / 2 * (1 + erf(x / sqrt 2))``, and its approximation by tanh."""
-    scale, values = _factors(node.outputs[0])
-    if len(values) != 2 or not _near(scale, 0.5):
-        return None
-    for x, gate in (values, values[::-1]):
-        inner = _plus(gate, 1.0)
-        erf = None if inner is None else _made_by(inner, "Erf")
-        if erf is not None and _is_scaled(erf.inputs[0], math.sqrt(0.5), x):
-            return _stand_in(node, "Gelu", x)
-        tanh = None if inner is None else _made_by(inner, "Tanh")
-        if tanh is not None and tanh.inputs[0] is not None and _is_gelu_cubic(tanh.inputs[0], x):
-            return _stand_in(node, "Gelu", x, approximate="tanh")
-    return None
-
-
-def _is_gelu_cubic(value: ir.Value, x: ir.Value) -> bool:
-    """``sqrt(2 / pi) * (x + 0.044715 x^3)``, also with one x taken out of the bracket."""
-    scale, values = _factors(value)
-    if not _near(scale, math.sqrt(2 / math.pi)):
-        return False
-    if len(values) == 1:
-        for first, second in _pairs(values[0].producer(), "Add"):
-            if first is x:
-                cubic, power = _factors(second)
-                return _near(cubic, 0.044715) and len(power) == 3 and all(v is x for v in power)
-        return False
-    for first, bracket in (values, values[::-1]) if len(values) == 2 else ():
-        square = _plus(bracket, 1.0)
-        if first is x and square is not None:
-            cubic, power = _factors(square)
-            return _near(cubic, 0.044715) and len(power) == 2 and all(v is x for v in power)
-    return False
-
-
-def _layer_norm(node: ir.Node) -> ir.Node | None:
-    """``(x - mean(x)) / sqrt(mean((x - mean(x))^2) + epsilon)``."""
-    for centred, scale in _pairs(node, "Div") if node.op_type == "Div" else _pairs(node, "Mul"):
-        if node.op_type == "Mul":
-            inverse = _made_by(scale, "Reciprocal")
-            if inverse is None or inverse.inputs[0] is None:
-                continue
-            root = _made_by(inverse.inputs[0], "Sqrt")
-        else:
-            root = _made_by(scale, "Sqrt")
-        x, axes = _centred(centred)
-        if root is None or x is None or root.inputs[0] is None:
-            continue
-        for variance, epsilon in _pairs(root.inputs[0].producer(), "Add"):
-            number, mean = _number(epsilon), _made_by(variance, "ReduceMean")
-            if number is None or mean is None or mean.inputs[0] is None or _axes(mean) != axes:
-                continue
-            _, square = _factors(mean.inputs[0])
-            if len(square) == 2 and all(_centred(v)[0] is x and _centred(v)[1] == axes for v in square):
-                return _stand_in(node, "LayerNormalization", x, epsilon=number, axes=list(axes))
     return None
 
 
