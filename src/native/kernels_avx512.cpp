@@ -70,13 +70,14 @@ void search(const ThresholdTree& tree, const std::int32_t* sums, std::uint8_t* c
       at = _mm512_add_epi32(_mm512_add_epi32(at, at), one);
       at = _mm512_mask_add_epi32(at, above, at, one);
     }
-    const __m128i leaves = _mm512_cvtepi32_epi8(_mm512_sub_epi32(at, _mm512_set1_epi32(internal)));
+    const __m512i leaves = _mm512_sub_epi32(at, _mm512_set1_epi32(internal));
     if (depth <= 6) {
-      const __m512i found = _mm512_permutexvar_epi8(_mm512_castsi128_si512(leaves), few);
+      const __m512i found = _mm512_permutexvar_epi8(_mm512_castsi128_si512(_mm512_cvtepi32_epi8(leaves)), few);
       _mm_mask_storeu_epi8(codes + i, active, _mm512_castsi512_si128(found));
     } else {
-      alignas(16) std::uint8_t places[16];
-      _mm_store_si128(reinterpret_cast<__m128i*>(places), leaves);
+      // Codes need not ascend with the accumulator, so there may be more leaves than codes.
+      alignas(64) std::int32_t places[16];
+      _mm512_store_si512(places, leaves);
       const std::size_t count = n - i < 16 ? n - i : 16;
       for (std::size_t j = 0; j < count; ++j) codes[i + j] = leaf[places[j]];
     }

@@ -169,7 +169,21 @@ def test_unknown_kernels_are_refused(tmp_path):
 def test_unwritable_cache(tmp_path):
     (tmp_path / "bench").write_text("in the way")
     with pytest.raises(DataError, match="RAPIDNN_CACHE"):
-        Store(tmp_path / "bench").file(".txt", {}, lambda path: path.write_text("x"))
+        Store(tmp_path / "bench").file(".txt", {}, (), lambda path: path.write_text("x"))
+
+
+def test_a_file_is_named_by_all_that_decides_it(tmp_path):
+    def build(path: Path) -> None:
+        path.write_text("x")
+
+    store = Store(tmp_path)
+    names = {
+        store.file(".txt", recipe, sources, build)
+        for recipe in ({}, {"seed": 1}, {"seed": 2})
+        for sources in ((), ("bench/store.py",), ("bench",))
+    }
+    assert len(names) == 9
+    assert store.file(".txt", {"seed": 1}, ("bench",), build) in names
 
 
 def test_a_failed_build_leaves_nothing(tmp_path):
@@ -178,5 +192,5 @@ def test_a_failed_build_leaves_nothing(tmp_path):
         raise ValueError("no")
 
     with pytest.raises(ValueError, match="no"):
-        Store(tmp_path).file(".txt", {}, build)
+        Store(tmp_path).file(".txt", {}, (), build)
     assert list(tmp_path.iterdir()) == []

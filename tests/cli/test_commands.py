@@ -5,6 +5,7 @@ import json
 import jsonschema
 import numpy as np
 import pytest
+import torch
 
 import rapidnn
 from rapidnn.cli import schemas
@@ -109,6 +110,27 @@ def test_cost_follows_an_override(demo):
     slow = run_json("cost", out / "digits-cnn.rapidnn", "--set", "rna.cycle_ns=2.2")
     check_schema(slow)
     assert slow["result"]["latency_ns"] > 1.5 * document["result"]["cost"]["latency_ns"]
+
+
+def test_inspect_an_onnx_file(tmp_path):
+    class Net(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = torch.nn.Conv2d(1, 3, 3)
+
+        def forward(self, x):
+            return torch.cumsum(self.conv(x).flatten(1), 1)
+
+    path = tmp_path / "net.onnx"
+    torch.onnx.export(Net().eval(), (torch.zeros(2, 1, 8, 8),), path, dynamo=True, verbose=False)
+    document = run_json("inspect", path, "-w", 4)
+    check_schema(document)
+    by_operator = {node["operator"]: node for node in document["result"]["nodes"]}
+    assert not document["result"]["supported"]
+    assert by_operator["CumSum"]["where"] == "refused"
+    assert by_operator["Conv"]["macs"] == 9 * 3 * 36
+    assert by_operator["Conv"]["memory_bytes"] == (9 * 2 + 4 * 16 * 16) / 8
+    assert "refused" in run_cli("inspect", path, check=0).stdout
 
 
 def test_inspect_hardware_report_and_train(demo, tmp_path):

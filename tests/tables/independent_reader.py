@@ -24,11 +24,8 @@ Activate name source activation; Carry name source op; Join name sources axis gr
 MaxPool kernel stride padding dilation ceil_mode; Reshape shape; Transpose perm; Slice starts stops steps; Pad pads
 Take indices axis; ZeroStuff stride; Softmax axis log; LayerNorm axes scale shift epsilon; MatMul
 """  # section 2
-FIELDS = {
-    words.split()[0]: set(words.split()[1:])
-    for words in RECORDS.replace("\n", ";").split(";")
-    if words.strip()
-}
+RECORD_LIST = [words.split() for words in RECORDS.strip().replace("\n", ";").split(";")]
+FIELDS = {words[0]: set(words[1:]) for words in RECORD_LIST}
 
 
 def read(path):

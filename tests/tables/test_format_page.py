@@ -17,8 +17,10 @@ RELAXED = settings(max_examples=50, deadline=None, suppress_health_check=list(He
 def assert_same(composed, x, path):
     composed.save(path)
     integers, real = reader.execute(reader.read(path)["program"], x)
-    found = composed.run(x, backend="reference")
-    np.testing.assert_array_equal(real if integers is None else integers, found)
+    if integers is None:
+        assert composed.program.ends_on_host
+    else:
+        np.testing.assert_array_equal(integers, composed.run(x, backend="reference"))
     assert real.dtype == np.float32
     np.testing.assert_array_equal(real, composed(x))
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from rapidnn.bench import rivals
 from rapidnn.bench.store import Store
 from rapidnn.bench.workloads import SEED
 from rapidnn.errors import ComposeError
 from rapidnn.execute import packing
-from rapidnn.execute.composed import ComposedNetwork, load
 from rapidnn.tables.program import Program, WeightedSum
 
 Array = NDArray[np.float32]
@@ -36,21 +36,12 @@ TABLES: dict[str, Tables] = {
 """Our engines. Narrow products have 11 bits (magnitude at most 1023), wide ones 16."""
 
 
-def recipe(network: str, tables: Tables, calibration: int) -> dict[str, object]:
-    """All that decides an artifact."""
-    return {
-        "what": "artifact",
-        "network": network,
-        "seed": SEED,
-        "calibration": calibration,
-        **asdict(tables),
-    }
+SOURCES = ("graph", "frontends", "composer", "tables", "bench/artifacts.py", *rivals.SOURCES)
+"""What decides an artifact's content."""
 
 
-def artifact(
-    store: Store, network: str, tables: Tables, float_file: Path, calibration: Array
-) -> ComposedNetwork:
-    """The composed network, from the store or made.
+def artifact_file(store: Store, network: str, tables: Tables, float_file: Path, calibration: Array) -> Path:
+    """The artifact of a network, from the store or made.
 
     Raises
     ------
@@ -68,7 +59,8 @@ def artifact(
             check_factorised(composed.program)
         composed.save(path)
 
-    return load(store.file(".rapidnn", recipe(network, tables, len(calibration)), build))
+    settings = {"network": network, "seed": SEED, "calibration": len(calibration), **asdict(tables)}
+    return store.file(".rapidnn", {"what": "artifact", **settings}, SOURCES, build)
 
 
 def check_factorised(program: Program) -> None:

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rapidnn.bench import exact, rivals
-from rapidnn.bench.artifacts import TABLES, artifact, recipe
+from rapidnn.bench.artifacts import TABLES, artifact_file
 from rapidnn.bench.store import Store
 from rapidnn.bench.timing import Timed
 from rapidnn.bench.workloads import SEED, inputs, multiply_accumulates
-from rapidnn.execute.composed import ComposedNetwork
+from rapidnn.execute.composed import ComposedNetwork, load
 from rapidnn.execute.reference import run_reference
 from rapidnn.networks import build
 
@@ -126,9 +126,10 @@ def contest(
         pending = {}
         for name, tables in TABLES.items():
             stage(name)
-            made = composed[name] = artifact(store, network, tables, float_file, calibration)
+            file = artifact_file(store, network, tables, float_file, calibration)
+            made = composed[name] = load(file)
             count = reference_samples or _reference_samples(made)
-            work = (store, recipe(network, tables, _CALIBRATION), made, inputs(network, count))
+            work = (store, file, made, inputs(network, count))
             pending[name] = pool.submit(exact.reference_outputs, *work)
         stage("onnxruntime-int8")
         int8_file = rivals.int8_file(store, network, float_file, calibration)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from rapidnn import _native
 from rapidnn.bench.store import Store
+from rapidnn.data.download import digest_of
 from rapidnn.execute.composed import ComposedNetwork
 from rapidnn.execute.native import KERNELS_VARIABLE, kernel_path
 from rapidnn.execute.reference import run_reference
@@ -21,19 +23,26 @@ Array = NDArray[np.float32]
 SLOW_PATH = "portable"
 
 
-def reference_outputs(
-    store: Store, recipe: dict[str, object], composed: ComposedNetwork, x: Array
-) -> NDArray[Any]:
-    """The reference's integers for ``x``, kept in the store: they take seconds to minutes."""
+SOURCES = ("tables", "graph", "execute/reference.py", "execute/inputs.py", "execute/host.py")
+"""What decides the reference's integers of an artifact."""
+
+
+def reference_outputs(store: Store, file: Path, composed: ComposedNetwork, x: Array) -> NDArray[Any]:
+    """The reference's integers of an artifact for ``x``, kept in the store: they take seconds to minutes."""
 
     def build(path: Path) -> None:
         # Large images one by one: the reference holds 64-bit sums of whole layers.
         size = max(1, composed.batch_size() // 8)
         parts = [run_reference(composed.program, x[i : i + size]) for i in range(0, len(x), size)]
-        with path.open("wb") as file:
-            np.save(file, np.concatenate(parts), allow_pickle=False)
+        with path.open("wb") as stream:
+            np.save(stream, np.concatenate(parts), allow_pickle=False)
 
-    path = store.file(".npy", recipe | {"what": "reference", "samples": len(x)}, build)
+    recipe = {
+        "what": "reference",
+        "artifact": digest_of(file),
+        "inputs": hashlib.sha256(x.tobytes()).hexdigest(),
+    }
+    path = store.file(".npy", recipe, SOURCES, build)
     return np.asarray(np.load(path, allow_pickle=False))
 
 

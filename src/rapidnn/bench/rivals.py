@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 Array = NDArray[np.float32]
 INPUT = "x"
 
+SOURCES = ("networks", "bench/workloads.py", "bench/rivals.py")
+"""What decides the models' content."""
+
 
 def onnx_file(store: Store, network: str, module: nn.Module, sample: Array) -> Path:
     """The network as an ONNX file with a free batch, weights inside."""
@@ -40,7 +43,7 @@ def onnx_file(store: Store, network: str, module: nn.Module, sample: Array) -> P
                 external_data=False,
             )
 
-    return store.file(".onnx", {"what": "onnx", "network": network, "seed": SEED}, build)
+    return store.file(".onnx", {"what": "onnx", "network": network, "seed": SEED}, SOURCES, build)
 
 
 def int8_file(store: Store, network: str, float_file: Path, calibration: Array) -> Path:
@@ -49,7 +52,7 @@ def int8_file(store: Store, network: str, float_file: Path, calibration: Array) 
     Minimum and maximum over ``calibration`` set the ranges.
     """
     recipe = {"what": "onnx-int8", "network": network, "seed": SEED, "calibration": len(calibration)}
-    return store.file(".onnx", recipe, partial(_quantise, float_file, calibration))
+    return store.file(".onnx", recipe, SOURCES, partial(_quantise, float_file, calibration))
 
 
 def _quantise(float_file: Path, calibration: Array, target: Path) -> None:

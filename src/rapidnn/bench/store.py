@@ -12,9 +12,6 @@ from typing import Any
 from rapidnn.errors import DataError
 from rapidnn.files import atomic_path
 
-_MAKERS = ("graph", "frontends", "composer", "tables", "networks", "execute", "bench")
-"""Packages whose source decides what is built."""
-
 
 class Store:
     """A folder of built files.
@@ -28,15 +25,21 @@ class Store:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def file(self, suffix: str, recipe: dict[str, Any], build: Callable[[Path], None]) -> Path:
+    def file(
+        self, suffix: str, recipe: dict[str, Any], sources: tuple[str, ...], build: Callable[[Path], None]
+    ) -> Path:
         """The file of a recipe, built into place atomically if it is not there.
+
+        ``sources`` are the files and folders of this package whose code decides the content.
 
         Raises
         ------
         DataError
             If it cannot be written.
         """
-        path = self.folder / f"{digest(recipe)}{suffix}"
+        whole = {"recipe": recipe, "sources": _digest(sources), "versions": versions()}
+        name = hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
+        path = self.folder / f"{name}{suffix}"
         if not path.is_file():
             try:
                 with atomic_path(path) as temporary:
@@ -46,12 +49,6 @@ class Store:
                     f"cannot write the benchmark cache {self.folder}: {error.strerror or error}; set RAPIDNN_CACHE"
                 ) from error
         return path
-
-
-def digest(recipe: dict[str, Any]) -> str:
-    """SHA-256, hexadecimal, of a recipe, of our sources, and of the versions that build from it."""
-    whole = {"recipe": recipe, "sources": _sources(), "versions": versions()}
-    return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
 
 
 def versions() -> dict[str, str]:
@@ -64,10 +61,10 @@ def versions() -> dict[str, str]:
 
 
 @cache
-def _sources() -> str:
+def _digest(sources: tuple[str, ...]) -> str:
     root = Path(__file__).parents[1]
     found = hashlib.sha256()
-    for package in _MAKERS:
-        for path in sorted((root / package).rglob("*.py")):
+    for source in sources:
+        for path in sorted((root / source).rglob("*.py")) or [root / source]:
             found.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
     return found.hexdigest()

@@ -10,6 +10,7 @@ import typer
 
 from rapidnn.cli import options, sources
 from rapidnn.cli.console import Terminal
+from rapidnn.composer.settings import Settings
 from rapidnn.errors import ComposeError
 
 
@@ -35,6 +36,9 @@ def compose(
     activation_rows: Annotated[int, typer.Option(help="Rows of sigmoid and tanh tables.")] = 64,
     operand_bits: Annotated[int, typer.Option(help="Grid of codebook values, 8 or 16 bits.")] = 8,
     product_bits: Annotated[int, typer.Option(help="Width of stored products.")] = 16,
+    concat: Annotated[
+        str, typer.Option(help="Inputs of a concatenation share a codebook (unify) or not (reencode).")
+    ] = ("unify"),
     calibration: Annotated[int, typer.Option(min=1, help="Training samples to calibrate on.")] = 1000,
     shape: options.Shape = None,
     mean: options.Mean = None,
@@ -53,8 +57,7 @@ def compose(
 
     terminal = Terminal("compose", as_json=as_json)
     chosen_w, chosen_u = options.sizes(weight_codes, "-w"), options.sizes(input_codes, "-u")
-    if granularity not in ("layer", "channel"):
-        raise ComposeError(f"--granularity {granularity!r}: expected layer or channel")
+    Settings(chosen_w, chosen_u, granularity, activation_rows, operand_bits, product_bits, concat)  # type: ignore[arg-type]
     made = sources.float_network(network, weights, seed)
     if made.random and not random_weights:
         raise ComposeError(
@@ -76,6 +79,7 @@ def compose(
             activation_rows=activation_rows,
             operand_bits=operand_bits,
             product_bits=product_bits,
+            concat=concat,  # type: ignore[arg-type]
             validation=(prepare.apply(x_val), y_val),
             preprocess=prepare,
             progress=stages,

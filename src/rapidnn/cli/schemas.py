@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 
 from rapidnn.bench.records import Simulation
 from rapidnn.execute.evaluate import Evaluation
+from rapidnn.frontends.support import NodeSupport
 from rapidnn.machine import Cost
 from rapidnn.machine.records import Choice, Constant
 from rapidnn.report.facts import LayerFacts
@@ -67,17 +68,36 @@ def result_schemas() -> dict[str, dict[str, Any]]:
             }
         ),
         "cost": _object(Cost, extra={"artifact": str, "data": str, "samples": int}),
-        "inspect": _object(
-            extra={
-                "artifact": str,
-                "info": dict[str, Any],
-                "preprocess": dict[str, Any],
-                "input_shape": list[int],
-                "output_shape": list[int],
-            },
-            layers={"type": "array", "items": _object(LayerFacts)},
-            groups={"type": "array", "items": _object(extra=_GROUP)},
-        ),
+        "inspect": {
+            "anyOf": [
+                _object(
+                    extra={
+                        "artifact": str,
+                        "info": dict[str, Any],
+                        "preprocess": dict[str, Any],
+                        "input_shape": list[int],
+                        "output_shape": list[int],
+                    },
+                    layers={"type": "array", "items": _object(LayerFacts)},
+                    groups={"type": "array", "items": _object(extra=_GROUP)},
+                ),
+                _object(
+                    extra={
+                        "model": str,
+                        "input_shape": list[int],
+                        "supported": bool,
+                        "macs": int,
+                        "parameters": int,
+                        "weight_code_bits": int,
+                        "input_code_bits": int,
+                    },
+                    nodes={
+                        "type": "array",
+                        "items": _object(NodeSupport, extra={"memory_bytes": float | None}),
+                    },
+                ),
+            ]
+        },
         "report": _object(extra={"artifact": str, "report": str, "size_kib": float}),
         "bench simulate": _object(Simulation),
         "hardware list": _object(extra={"hardware": list[str]}),

@@ -31,7 +31,8 @@ class NodeSupport:
     """One ONNX node.
 
     ``reason`` says why it is refused, or what it is taken as; ``output_shape`` is that of one sample, None where it is
-    not known; ``macs`` are multiply-accumulates of one sample, ``parameters`` the float constants it reads.
+    not known; ``macs`` are multiply-accumulates of one sample, ``parameters`` the float constants it reads; ``taps`` is
+    K, the inputs of one neuron, of a weighted layer.
     """
 
     name: str
@@ -41,6 +42,13 @@ class NodeSupport:
     output_shape: tuple[int, ...] | None
     macs: int
     parameters: int
+    taps: int | None = None
+
+    def memory_bytes(self, weights: int, inputs: int, product_bits: int) -> float | None:
+        """What one neuron of a weighted layer would hold: its K weight codes and its w x u products; else None."""
+        if self.taps is None:
+            return None
+        return (self.taps * max(1, (weights - 1).bit_length()) + weights * inputs * product_bits) / 8
 
 
 @dataclass(frozen=True)
@@ -164,7 +172,12 @@ def _support(visit: Visit) -> NodeSupport:
         output_shape=visit.shape,
         macs=sum(node_macs(node, shapes) for node in visit.added),
         parameters=visit.parameters,
+        taps=next((t for node in visit.added if (t := _taps(node)) is not None), None),
     )
+
+
+def _taps(node: Node) -> int | None:
+    return math.prod(node.op.weight.shape[1:]) if isinstance(node.op, ops.Linear | ops.Conv) else None
 
 
 def _unknown(node: Any) -> NodeSupport:
