@@ -6,9 +6,12 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from rapidnn import _native
+from rapidnn.composer.compose import compose_graph
+from rapidnn.composer.settings import Settings
 from rapidnn.execute.native import KERNELS_VARIABLE, NativeNetwork, supports
 from rapidnn.execute.reference import run_reference
-from tests.strategies import compositions, with_hostile_tables
+from rapidnn.graph import Graph, Node, ops
+from tests.strategies import compositions, quiet, with_hostile_tables
 
 PATHS = _native.kernel_paths()
 RELAXED = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
@@ -49,3 +52,20 @@ def test_hostile_tables(made, batch, seed):
     program = with_hostile_tables(composed.program, rng)
     with pytest.MonkeyPatch.context() as monkeypatch:
         check(program, x[rng.integers(len(x), size=batch)], monkeypatch)
+
+
+def test_more_thresholds_than_codes(monkeypatch):
+    """A fine table of a function that turns round meets the codes again and again."""
+    rng = np.random.default_rng(0)
+    weight = rng.normal(size=(1, 4)).astype(np.float32)
+    nodes = (
+        Node("x", ops.Input((2, 5, 4)), ()),
+        Node("swish", ops.Activation("hard_swish"), ("x",)),
+        Node("out", ops.Linear(weight, weight[:, 0]), ("swish",)),
+    )
+    x = rng.normal(size=(70, 2, 5, 4)).astype(np.float32)
+    chosen = Settings(256, 256, activation_rows=4096, operand_bits=16)
+    program = compose_graph(Graph(nodes, "out"), x, chosen, None, {}, threads=1, progress=quiet).program
+    assert program.step["swish"].thresholds.shape[1] > 255
+    check(program, x, monkeypatch)
+    check(program, x[:1], monkeypatch)

@@ -165,7 +165,7 @@ class _Run:
     def Join(self, step):
         parts = [self.codes(source) for source in step["sources"]]
         if step["recode"]:
-            parts = [table[codes] for table, codes in zip(step["recode"], parts, strict=True)]
+            parts = [table.astype(int)[codes] for table, codes in zip(step["recode"], parts, strict=True)]
         return _Edge(np.concatenate(parts, step["axis"] + 1), self.groups[step["group"]])
 
     def Host(self, step):

@@ -337,15 +337,25 @@ class _Planner:
 
 
 def _split_tail(graph: Graph) -> tuple[str, tuple[TailOp, ...], ops.Softmax | None]:
-    """The node whose value is the result, shape operators applied to it at the end, and a softmax after those."""
-    node, softmax = graph[graph.output], None
-    if isinstance(node.op, ops.Softmax):
-        softmax, node = node.op, graph[node.inputs[0]]
+    """The node whose value is the result, shape operators applied to it at the end, and a softmax after those.
+
+    A softmax of what the host has computed is one more step of the host.
+    """
+    last = graph[graph.output]
+    if isinstance(last.op, ops.Softmax):
+        node, tail = _peel_shape_operators(graph, graph[last.inputs[0]])
+        if not isinstance(node.op, ops.HOST):
+            return node.name, tail, last.op
+    node, tail = _peel_shape_operators(graph, last)
+    return node.name, tail, None
+
+
+def _peel_shape_operators(graph: Graph, node: Node) -> tuple[Node, tuple[TailOp, ...]]:
     tail: list[TailOp] = []
     while isinstance(node.op, _TAIL):
         tail.insert(0, node.op)
         node = graph[node.inputs[0]]
-    return node.name, tuple(tail), softmax
+    return node, tuple(tail)
 
 
 def _choose_open_operands(graph: Graph) -> dict[str, str]:

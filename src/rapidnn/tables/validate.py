@@ -75,6 +75,7 @@ def validate(program: Program) -> None:
     _expect(
         program.host_tail is None or isinstance(program.host_tail, ops.Softmax), "host_tail is not a softmax"
     )
+    _expect(program.host_tail is None or kinds[program.output] != "real", "host_tail follows a real edge")
     for step in program.steps:
         try:
             _check(program, step)
