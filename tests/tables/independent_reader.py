@@ -1,7 +1,4 @@
-"""A reader and executor of artifacts, written from docs/format.md alone; it shares no code with the package.
-
-It holds the page to its word: what it computes from a file must be what the package computes.
-"""
+"""A reader and executor of artifacts, written from docs/format.md alone, to hold that page to its word."""
 
 from __future__ import annotations
 
@@ -33,13 +30,13 @@ def read(path):
     with safe_open(path, framework="numpy") as file:
         metadata = file.metadata()
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    text = metadata["rapidnn"].encode()
+    text = metadata["rapidnn"]
     document = json.loads(text)
-    canonical = json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    whole = hashlib.sha256(text).digest() == tensors.pop("sha256").tobytes()
+    whole = json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False) == text
+    whole &= hashlib.sha256(text.encode()).digest() == tensors.pop("sha256").tobytes()
     whole &= document["sha256"] == {n: hashlib.sha256(t.tobytes()).hexdigest() for n, t in tensors.items()}
-    keys = set(document) == {"format", "program", "preprocess", "info", "sha256"} and len(metadata) == 1
-    if not (whole and keys and canonical.encode() == text and document["format"] == 1):
+    whole &= set(document) == {"format", "program", "preprocess", "info", "sha256"} and len(metadata) == 1
+    if not (whole and document["format"] == 1):
         raise ValueError(f"{path} is damaged or foreign")
     return document | {"program": _resolve(document["program"], tensors)}
 
@@ -73,7 +70,7 @@ class _Edge:
 
     def __init__(self, values, group=None, scales=None, unit=0):
         self.values, self.group, self.scales = values, group, scales
-        self.unit = unit if scales is not None and len(scales) > 1 else 0
+        self.unit = 0 if scales is None or len(scales) == 1 else unit
 
     def integers(self):
         if self.group:
@@ -93,9 +90,6 @@ class _Run:
     def __init__(self, program, x):
         self.groups, self.edges, self.x = {g["name"]: g for g in program["groups"]}, {}, x
 
-    def codes(self, name):
-        return self.edges[name].values
-
     def EncodeInput(self, step):
         real = self.edges[step["source"]].values if "source" in step else self.x
         return _Edge((real[..., None] > step["thresholds"]).sum(-1), self.groups[step["group"]])
@@ -103,7 +97,7 @@ class _Run:
     EncodeReal = EncodeInput
 
     def WeightedSum(self, step):
-        codes, window = self.codes(step["source"]), step["window"]
+        codes, window = self.edges[step["source"]].values, step["window"]
         weights, o = step["weight_codes"], len(step["bias"])
         channel = np.arange(o).reshape(o, *[1] * (codes.ndim - 2 if window else 0))
         book = channel if len(step["values"]) == o else 0
@@ -112,26 +106,26 @@ class _Run:
             for k in range(codes.shape[-1]):
                 acc = acc + step["products"][book, weights[:, k], codes[..., k, None]]
         else:
-            inputs = weights.shape[1]
+            first = np.arange(o) // (o // step["groups"]) * weights.shape[1]
             for offset, seen, inside in _taps(codes, window):
-                for c in range(inputs):
-                    x = seen[:, np.arange(o) // (o // step["groups"]) * inputs + c]
+                for c in range(weights.shape[1]):
+                    x = seen[:, first + c]
                     acc = acc + step["products"][book, weights[(channel, c, *offset)], x] * inside
         for term in step["residuals"]:
-            acc = acc + term["rows"][book, self.codes(term["source"])]
+            acc = acc + term["rows"][book, self.edges[term["source"]].values]
         return _Edge(acc, scales=step["acc_scales"], unit=channel)
 
     def PooledSum(self, step):
-        taps = _taps(self.codes(step["source"]), step["window"], step["ceil_mode"])
+        taps = _taps(self.edges[step["source"]].values, step["window"], step["ceil_mode"])
         acc = sum(step["row"][seen] * inside.astype(np.int64) for _, seen, inside in taps)
         return _Edge(acc, scales=step["acc_scales"], unit=step["divisor_index"])
 
     def CodeSum(self, step):
-        acc = sum(term["rows"][0][self.codes(term["source"])].astype(np.int64) for term in step["terms"])
+        acc = sum(t["rows"][0][self.edges[t["source"]].values].astype(np.int64) for t in step["terms"])
         return _Edge(acc if step["offset"] is None else acc + step["offset"], scales=step["acc_scales"])
 
     def CodeProduct(self, step):
-        acc = step["products"][self.codes(step["left"]), self.codes(step["right"])]
+        acc = step["products"][self.edges[step["left"]].values, self.edges[step["right"]].values]
         return _Edge(acc.astype(np.int64), scales=step["acc_scales"])
 
     def Encode(self, step):
@@ -149,23 +143,24 @@ class _Run:
         return _Edge(_activate(table, edge), scales=scales, unit=edge.unit)
 
     def Carry(self, step):
-        codes, group, op = self.codes(step["source"]), self.edges[step["source"]].group, step["op"]
+        codes, group, op = self.edges[step["source"]].values, self.edges[step["source"]].group, step["op"]
         if op["type"] == "MaxPool":
-            taps = _taps(codes, op, op["ceil_mode"])
-            return _Edge(np.max([np.where(inside, seen, -1) for _, seen, inside in taps], axis=0), group)
+            return _Edge(
+                np.max([c * inside for _, c, inside in _taps(codes, op, op["ceil_mode"])], axis=0), group
+            )
         if op["type"] == "Pad":
             return _Edge(np.pad(codes, [(0, 0), *op["pads"]], constant_values=group["pad_code"]), group)
         if op["type"] == "ZeroStuff":
             size = [(n - 1) * s + 1 for n, s in zip(codes.shape[2:], op["stride"], strict=True)]
-            out = np.full((*codes.shape[:2], *size), -1 if group["pad_code"] is None else group["pad_code"])
+            out = np.full((*codes.shape[:2], *size), group["pad_code"])
             out[(..., *(slice(None, None, s) for s in op["stride"]))] = codes
             return _Edge(out, group)
         return _Edge(_move(op, codes), group)
 
     def Join(self, step):
-        parts = [self.codes(source) for source in step["sources"]]
+        parts = [self.edges[source].values for source in step["sources"]]
         if step["recode"]:
-            parts = [table.astype(int)[codes] for table, codes in zip(step["recode"], parts, strict=True)]
+            parts = [table[codes] for table, codes in zip(step["recode"], parts, strict=True)]
         return _Edge(np.concatenate(parts, step["axis"] + 1), self.groups[step["group"]])
 
     def Host(self, step):
@@ -238,9 +233,8 @@ def _sum(x, axis):
 
 
 def _exp(d):
-    k = np.rint(d * 1.4426950408889634)
+    k, p = np.rint(d * 1.4426950408889634), np.ones_like(d)
     r = (d - k * 0.6931471803691238) - k * 1.9082149292705877e-10
-    p = np.ones_like(d)
     for n in range(14, 0, -1):
         p = 1 + p * (r / n)
     return np.where(d < -700, 0.0, np.ldexp(p, np.maximum(k, -1100).astype(int)))
@@ -248,8 +242,7 @@ def _exp(d):
 
 def _ln(x):
     m, e = np.frexp(x)
-    low = m < np.sqrt(0.5)
-    m, e = np.where(low, m * 2, m), e - low
+    m, e = np.where(m < np.sqrt(0.5), m * 2, m), e - (m < np.sqrt(0.5))
     s, t = (m - 1) / (m + 1), np.zeros_like(x)
     for n in range(41, 0, -2):
         t = t * (s * s) + 1 / n
