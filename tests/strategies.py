@@ -120,7 +120,8 @@ class _Builder:
         fits = [
             e
             for e, s in self.shapes.items()
-            if len(s) == len(shape) and all(a == b or i == axis for i, (a, b) in enumerate(zip(s, shape, strict=True)))
+            if len(s) == len(shape)
+            and all(a == b or i == axis for i, (a, b) in enumerate(zip(s, shape, strict=True)))
         ]
         return self.add(ops.Concat(axis), edge, *(self.pick(*fits) for _ in range(self.pick(1, 2))))
 
@@ -133,7 +134,9 @@ class _Builder:
             last = len(shape) - 1
             other = self.add(ops.Transpose((*range(last - 1), last, last - 1)), edge)
             return self.add(ops.MatMul(), edge, other)
-        return self.add(ops.Softmax(self.draw(st.integers(0, len(shape) - 1)), self.draw(st.booleans())), edge)
+        return self.add(
+            ops.Softmax(self.draw(st.integers(0, len(shape) - 1)), self.draw(st.booleans())), edge
+        )
 
 
 @st.composite

@@ -133,10 +133,10 @@ const Kernels kKernels = {"avx512", lookup_any<Avx512>, list_any<Avx512>, search
 
 const Kernels* avx512_kernels() {
   __builtin_cpu_init();
-  return __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vnni") &&
-                 __builtin_cpu_supports("avx512bw")
-             ? &kKernels
-             : nullptr;
+  const bool all = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                   __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+                   __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vnni");
+  return all ? &kKernels : nullptr;
 }
 
 }  // namespace rapidnn

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <atomic>
+#include <exception>
+#include <mutex>
+#include <system_error>
 #include <thread>
 
 #include "block.h"
@@ -67,19 +70,31 @@ void Network::run(const float* x, std::int64_t samples, std::int64_t inputs, std
   const auto outputs = static_cast<std::int64_t>(output_index.size());
   const std::vector<Piece> pieces = split(samples, threads, !(use_factors && factorised), double_width_);
   std::atomic<std::size_t> next{0};
+  std::mutex guard;
+  std::exception_ptr failure;
   const auto work = [&] {
-    Arena arena;
-    Block block(*this, kernels, use_factors, arena);
-    for (std::size_t i = next++; i < pieces.size(); i = next++) {
-      const Piece& piece = pieces[i];
-      block.run(x + piece.first * inputs, inputs, piece.lanes, piece.count, out + piece.first * outputs);
+    try {
+      Arena arena;
+      Block block(*this, kernels, use_factors, arena);
+      for (std::size_t i = next++; i < pieces.size(); i = next++) {
+        const Piece& piece = pieces[i];
+        block.run(x + piece.first * inputs, inputs, piece.lanes, piece.count, out + piece.first * outputs);
+      }
+    } catch (...) {
+      const std::lock_guard<std::mutex> lock(guard);
+      failure = std::current_exception();
     }
   };
   const int extra = std::min<int>(threads, static_cast<int>(pieces.size())) - 1;
   std::vector<std::thread> pool;
-  for (int i = 0; i < extra; ++i) pool.emplace_back(work);
+  try {
+    for (int i = 0; i < extra; ++i) pool.emplace_back(work);
+  } catch (const std::system_error&) {
+    // No more threads to be had: those there are do the work.
+  }
   work();
   for (std::thread& thread : pool) thread.join();
+  if (failure) std::rethrow_exception(failure);
 }
 
 }  // namespace rapidnn

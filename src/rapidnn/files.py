@@ -8,6 +8,31 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from rapidnn.errors import DataError
+
+_UMASK = os.umask(0)
+os.umask(_UMASK)  # reading it means setting it, so it is read once, before there are threads
+
+
+def check_output(target: Path, *inputs: Path | None) -> None:
+    """Refuse a result's path before the work starts: a folder, under a file, not writable, or one of the inputs.
+
+    Raises
+    ------
+    DataError
+        In one line that says what is wrong with the path.
+    """
+    if target.is_dir():
+        raise DataError(f"{target}: a folder; give the name of a file to write")
+    parent = target.absolute().parent
+    while not parent.exists():
+        parent = parent.parent
+    if not parent.is_dir() or not os.access(parent, os.W_OK):
+        raise DataError(f"{target}: cannot be written: {parent} is not a writable folder")
+    for source in inputs:
+        if source is not None and source.exists() and source.resolve() == target.resolve():
+            raise DataError(f"{target}: is also an input, which writing would destroy; give another name")
+
 
 @contextmanager
 def atomic_path(target: Path) -> Iterator[Path]:
@@ -23,9 +48,7 @@ def atomic_path(target: Path) -> Iterator[Path]:
         yield temporary
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
-        mask = os.umask(0)
-        os.umask(mask)
-        temporary.chmod(0o666 & ~mask)
+        temporary.chmod(0o666 & ~_UMASK)
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)

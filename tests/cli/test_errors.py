@@ -148,3 +148,31 @@ def test_interrupt(tmp_path):
     assert process.returncode == 130, errors
     assert errors.decode().strip().splitlines()[-1] == "rapidnn: interrupted"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_result_never_replaces_an_input(demo, tmp_path, weights):
+    artifact = demo[0] / "digits-cnn.rapidnn"
+    x = np.zeros((20, 8, 8), np.float32)
+    np.savez(tmp_path / "x.npz", inputs=x, labels=np.zeros(20, np.int64))
+    before = (tmp_path / "x.npz").read_bytes()
+    assert "also an input" in refused(
+        "run", artifact, "--input", tmp_path / "x.npz", "-o", tmp_path / "x.npz"
+    )
+    start = ["compose", "digits-cnn", "--weights", weights, "--data", tmp_path / "x.npz"]
+    assert "also an input" in refused(*start, "-o", tmp_path / "x.npz")
+    assert (tmp_path / "x.npz").read_bytes() == before
+
+
+def test_another_float_network_is_refused(demo, tmp_path):
+    class Narrow(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.fc = nn.Linear(64, 3)
+
+        def forward(self, x):
+            return self.fc(x.flatten(1))
+
+    path = tmp_path / "narrow.onnx"
+    torch.onnx.export(Narrow().eval(), (torch.zeros(2, 1, 8, 8),), path, dynamo=True, verbose=False)
+    line = refused("evaluate", demo[0] / "digits-cnn.rapidnn", "--network", path)
+    assert "(360, 3)" in line

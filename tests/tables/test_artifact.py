@@ -16,7 +16,7 @@ from rapidnn.composer.settings import Settings
 from rapidnn.errors import ArtifactError
 from rapidnn.graph import Graph, Node, ops
 from rapidnn.tables.artifact import DIGEST_TENSOR, METADATA_KEY, Artifact, save_artifact
-from rapidnn.tables.program import Encode, WeightedSum
+from rapidnn.tables.program import Encode, EncodeInput, WeightedSum
 from tests.strategies import compositions, quiet
 
 
@@ -122,7 +122,7 @@ def test_foreign_files_are_refused(tmp_path):
         rapidnn.load(tmp_path / "text")
     with pytest.raises(ArtifactError, match="no such file"):
         rapidnn.load(tmp_path / "absent.rapidnn")
-    with pytest.raises(ArtifactError, match="no such file"):
+    with pytest.raises(ArtifactError, match="a folder"):
         rapidnn.load(tmp_path)
 
 
@@ -155,6 +155,13 @@ def change(composed, cls, **fields):
         (WeightedSum, {"products": lambda a: a.astype(np.int32)}, "products must be of type int16"),
         (WeightedSum, {"source": lambda s: "nowhere"}, "not an earlier code edge"),
         (WeightedSum, {"acc_scales": lambda a: -a}, "scale must be positive"),
+        (WeightedSum, {"groups": lambda g: 2}, "do not divide into groups|do not fit the source"),
+        (WeightedSum, {"groups": lambda g: 0}, "do not divide into groups"),
+        (WeightedSum, {"window": lambda w: replace(w, stride=(0, 1))}, "stride must be 2 positive"),
+        (WeightedSum, {"window": lambda w: replace(w, dilation=(1.5, 1))}, "dilation must be 2 positive"),
+        (WeightedSum, {"window": lambda w: replace(w, padding=((1, -1), (1, 1)))}, "padding must be pairs"),
+        (EncodeInput, {"shape": lambda s: (3, 4, 4)}, "do not fit the source"),
+        (EncodeInput, {"shape": lambda s: (2, True, 4)}, "positive integers"),
         (Encode, {"codes": lambda a: a[:, ::-1].copy()}, "fused thresholds are not"),
         (Encode, {"encoding": lambda a: a + np.int32(100)}, "fused thresholds are not"),
     ],

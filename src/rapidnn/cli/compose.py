@@ -12,6 +12,7 @@ from rapidnn.cli import options, sources
 from rapidnn.cli.console import Terminal
 from rapidnn.composer.settings import Settings
 from rapidnn.errors import ComposeError
+from rapidnn.files import check_output
 
 
 def compose(
@@ -58,6 +59,7 @@ def compose(
     terminal = Terminal("compose", as_json=as_json)
     chosen_w, chosen_u = options.sizes(weight_codes, "-w"), options.sizes(input_codes, "-u")
     Settings(chosen_w, chosen_u, granularity, activation_rows, operand_bits, product_bits, concat)  # type: ignore[arg-type]
+    check_output(output, weights, Path(network), None if data is None else Path(data))
     made = sources.float_network(network, weights, seed)
     if made.random and not random_weights:
         raise ComposeError(

@@ -31,7 +31,7 @@ class Terminal:
         """Print the command's result: as JSON, or as the given tables and lines."""
         if self.as_json:
             document = {
-                "schema": f"rapidnn/{self.command}/1",
+                "schema": f"rapidnn/{self.command.replace(' ', '-')}/1",
                 "command": self.command,
                 "version": __version__,
                 "result": result,

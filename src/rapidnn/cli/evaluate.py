@@ -49,10 +49,12 @@ def evaluate(
             backend=backend,
             progress=lambda done, total: stages("evaluate", done, total),
         )
+    if found.single and found.name == composed.info.get("data"):
+        terminal.notice(f"{found.name} has one set of samples, and the artifact was calibrated on part of it")
     result = {
         "artifact": str(artifact),
         "data": found.name,
-        "split": split or "test",
+        "split": sources.split_name(found, split),
         "backend": backend,
         **evaluation.to_json(),
     }

@@ -10,6 +10,7 @@ import typer
 from rapidnn.cli import options, sources
 from rapidnn.cli.console import Terminal
 from rapidnn.errors import DataError
+from rapidnn.files import check_output
 
 
 def report(
@@ -40,6 +41,7 @@ def report(
 
     terminal = Terminal("report", as_json=as_json)
     overrides = options.overrides(changes)
+    check_output(output, artifact, weights)
     composed = rapidnn.load(artifact)
     with terminal.progress() as stages:
         found = sources.data_set(data or composed.info.get("data"), None, stages)

@@ -11,7 +11,7 @@ import typer
 from rapidnn.cli import options
 from rapidnn.cli.console import Terminal
 from rapidnn.errors import DataError
-from rapidnn.files import atomic_path
+from rapidnn.files import atomic_path, check_output
 
 
 def run(
@@ -28,16 +28,26 @@ def run(
     backend: options.Backend = "cpu",
     as_json: options.Json = False,
 ) -> None:
-    """Run raw inputs through the tables; writes outputs (float32) and accumulators (int32)."""
+    """Run raw inputs through the tables; writes outputs (float32) and accumulators (int32).
+
+    The artifact's preprocessing is applied: give data as the data set has them, not scaled or normalised.
+    """
     import rapidnn
     from rapidnn.data.npz import read_arrays
 
     terminal = Terminal("run", as_json=as_json)
+    check_output(output, artifact, inputs)
     composed = rapidnn.load(artifact)
     arrays = read_arrays(inputs)
     if "inputs" not in arrays:
         raise DataError(f"{inputs}: no array named inputs; it holds {', '.join(sorted(arrays)) or 'nothing'}")
-    x = composed.preprocess.apply(arrays["inputs"])
+    raw = arrays["inputs"]
+    x = composed.preprocess.apply(raw)
+    if composed.preprocess.divisor > 1 and raw.dtype.kind == "f" and raw.size and np.nanmax(np.abs(raw)) <= 1:
+        terminal.notice(
+            f"{inputs}: values up to {np.nanmax(np.abs(raw)):g} will be divided by {composed.preprocess.divisor:g}; "
+            f"this command takes raw data, not preprocessed inputs"
+        )
     with terminal.progress() as stages:
         accumulators = composed.run(
             x, backend=backend, progress=lambda done, total: stages("run", done, total)

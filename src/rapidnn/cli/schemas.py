@@ -132,7 +132,7 @@ def _document(command: str, result: dict[str, Any]) -> dict[str, Any]:
         "title": f"rapidnn {command} --json",
         "type": "object",
         "properties": {
-            "schema": {"const": f"rapidnn/{command}/1"},
+            "schema": {"const": f"rapidnn/{command.replace(' ', '-')}/1"},
             "command": {"const": command},
             "version": {"type": "string"},
             "result": _hoist(result, definitions),

@@ -100,3 +100,8 @@ def labelled(data: DataSet, split: str | None, limit: int | None) -> tuple[NDArr
         raise DataError(f"--split {split!r}: expected train or test")
     x, y = data.split(split, default="test")  # type: ignore[arg-type]
     return x[:limit], y[:limit]
+
+
+def split_name(data: DataSet, split: str | None) -> str:
+    """What to call the samples :func:`labelled` gave: ``all`` where there is one set only."""
+    return "all" if data.single else split or "test"

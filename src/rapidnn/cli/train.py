@@ -11,6 +11,7 @@ import typer
 from rapidnn.cli import options, sources
 from rapidnn.cli.console import Terminal
 from rapidnn.errors import ModelError
+from rapidnn.files import check_output
 
 
 def train(
@@ -30,6 +31,7 @@ def train(
     terminal = Terminal("train", as_json=as_json)
     if network not in names():
         raise ModelError(f"unknown network {network!r}; the built-in ones are {', '.join(names())}")
+    check_output(output)
     how = training.recipe(network)
     how = how if epochs is None else replace(how, epochs=epochs)
     made = sources.float_network(network, None, seed)

@@ -14,7 +14,7 @@ from rapidnn.composer.sample import calibrate, float_outputs
 from rapidnn.composer.settings import DEFAULT_SIZE, Settings, Sizes
 from rapidnn.composer.tabulate import sampled_edges, tabulate
 from rapidnn.data.preprocess import Preprocess
-from rapidnn.errors import DataError
+from rapidnn.errors import ComposeError, DataError
 from rapidnn.execute.composed import ComposedNetwork
 from rapidnn.execute.evaluate import Evaluation, compare_outputs
 from rapidnn.execute.inputs import as_array
@@ -84,6 +84,8 @@ def compose(
         If a setting is not possible, or the network produces NaN.
     """
     settings = Settings(weights, inputs, granularity, activation_rows, operand_bits, product_bits, concat)
+    if threads is not None and (type(threads) is not int or threads < 1):
+        raise ComposeError(f"threads={threads!r}: expected a positive integer")
     samples = _samples(calibration)
     report = progress or (lambda stage, done, total: None)
     from rapidnn.frontends import import_model

@@ -126,6 +126,8 @@ class ComposedNetwork:
         ``observe`` sees every edge of every batch (the native kernels keep edges to themselves, so ``"numpy"`` serves
         it); the rest is as in a call.
         """
+        if threads is not None and (type(threads) is not int or threads < 1):
+            raise DataError(f"threads={threads!r}: expected a positive integer")
         if backend not in BACKENDS:
             raise DataError(f"backend {backend!r} is unknown; available: {', '.join(BACKENDS)}")
         array = as_array(x)

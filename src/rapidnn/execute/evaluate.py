@@ -111,6 +111,13 @@ def compare_outputs(
         )
     if len(outputs) != len(labels) or len(labels) == 0:
         raise DataError(f"{len(outputs)} samples but {len(labels)} labels; both must be equal and at least 1")
+    if float_outputs is not None and float_outputs.shape != outputs.shape:
+        raise DataError(
+            f"the float network's outputs have shape {float_outputs.shape}, the composed one's {outputs.shape}; "
+            f"compare with the network the artifact was made of"
+        )
+    if labels.dtype.kind not in "ui":
+        raise DataError(f"labels are of type {labels.dtype}; integers from 0 are expected")
     classes = outputs.shape[1]
     if labels.min() < 0 or labels.max() >= classes:
         raise DataError(

@@ -40,6 +40,7 @@ from rapidnn.tables.program import (
 )
 
 KERNELS_VARIABLE = "RAPIDNN_KERNELS"
+_MAX_THREADS = 256
 
 
 def kernel_path() -> str:
@@ -89,7 +90,7 @@ class NativeNetwork:
         shape = self.program.shapes[self.program.output]
         out = np.empty((len(inputs), math.prod(shape)), np.int32)
         flat = np.ascontiguousarray(inputs.reshape(len(inputs), -1))
-        self._network.run(flat, out, threads, kernel_path(), use_factors)
+        self._network.run(flat, out, min(threads, _MAX_THREADS), kernel_path(), use_factors)
         result = out.reshape(len(inputs), *shape)
         return result.astype(np.uint8) if self.program.output in self.program.group_of else result
 

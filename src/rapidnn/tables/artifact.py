@@ -111,7 +111,15 @@ def load_artifact(path: str | Path) -> Artifact:
         preprocess, info = document["preprocess"], document["info"]
         if not isinstance(preprocess, dict) or not isinstance(info, dict):
             raise ValueError("its preprocess and info are not objects")
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError, AssertionError) as error:
+    except (
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        AssertionError,
+        ArithmeticError,
+        MemoryError,
+    ) as error:
         reason = f"missing {error}" if isinstance(error, KeyError) else str(error) or type(error).__name__
         raise ArtifactError(f"{path}: not a valid rapidnn artifact: {reason}") from None
     return Artifact(program, preprocess, info)
@@ -121,7 +129,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     from safetensors import SafetensorError, safe_open
 
     if not path.is_file():
-        raise ArtifactError(f"{path}: no such file")
+        raise ArtifactError(f"{path}: {'a folder, not an artifact' if path.is_dir() else 'no such file'}")
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}

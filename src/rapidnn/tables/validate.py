@@ -29,8 +29,12 @@ from rapidnn.tables.program import (
     Residual,
     Step,
     WeightedSum,
+    Window,
     sources_of,
 )
+
+MAX_EXTENT = 2**31
+"""Extents, strides and paddings are below this."""
 
 _TAIL = (ops.Reshape, ops.Transpose, ops.Slice, ops.Take)
 _CARRIED = (*_TAIL, ops.MaxPool, ops.Pad, ops.ZeroStuff)
@@ -72,6 +76,8 @@ def validate(program: Program) -> None:
         kinds[step.name] = _MAKES.get(type(step), "code")
     _expect(program.output in kinds, f"the output {program.output!r} is not an edge")
     _expect(all(isinstance(op, _TAIL) for op in program.tail), "an operator of the tail is not one of shape")
+    for op in (*program.tail, program.host_tail):
+        _shape_operator(op)
     _expect(
         program.host_tail is None or isinstance(program.host_tail, ops.Softmax), "host_tail is not a softmax"
     )
@@ -118,7 +124,8 @@ def _group(group: CodeGroup) -> None:
 def _encode_input(program: Program, step: EncodeInput) -> None:
     _encode_real(program, step)
     _expect(
-        all(isinstance(n, int) and n > 0 for n in step.shape), "the input shape must be positive integers"
+        len(step.shape) > 0 and all(_whole(n, 1) for n in step.shape),
+        "the input shape must be positive integers",
     )
 
 
@@ -130,13 +137,21 @@ def _encode_real(program: Program, step: EncodeInput | EncodeReal) -> None:
 
 
 def _weighted_sum(program: Program, step: WeightedSum) -> None:
-    group = program.group_of[step.source]
+    group, source = program.group_of[step.source], program.shapes[step.source]
     rank = 2 if step.window is None else 2 + len(step.window.kernel)
     _array(step.weight_codes, np.uint8, (None,) * rank, "weight_codes")
     _expect(step.weight_codes.size > 0, "weight_codes are empty")
-    if step.window is not None:
+    if step.window is None:
+        _expect(step.groups == 1, "a linear layer has one group")
+        _expect(step.weight_codes.shape[1] == source[-1], "weight_codes do not fit the source")
+    else:
+        _window(step.window, group, len(source) - 1)
         _expect(step.weight_codes.shape[2:] == step.window.kernel, "weight_codes and kernel differ")
-        _padding(group, step.window.padding)
+        _expect(
+            _whole(step.groups, 1) and step.channels % step.groups == 0, "channels do not divide into groups"
+        )
+        _expect(step.weight_codes.shape[1] * step.groups == source[0], "weight_codes do not fit the source")
+    _ = program.shapes[step.name]
     _array(step.values, np.int32, (None, None), "values")
     sets, size = step.values.shape
     _expect(sets in (1, step.channels), "one weight codebook, or one per output channel")
@@ -164,7 +179,9 @@ def _weighted_sum(program: Program, step: WeightedSum) -> None:
 
 def _pooled_sum(program: Program, step: PooledSum) -> None:
     group = program.group_of[step.source]
-    _padding(group, step.window.padding)
+    _window(step.window, group, len(program.shapes[step.source]) - 1)
+    _expect(step.window.dilation == (1,) * len(step.window.kernel), "average pooling has no dilation")
+    _expect(isinstance(step.ceil_mode, bool), "ceil_mode must be true or false")
     _array(step.row, np.int32, (group.size,), "row")
     _array(step.divisors, np.int32, (None,), "divisors")
     _expect(bool((step.divisors > 0).all()), "divisors must be positive")
@@ -173,7 +190,11 @@ def _pooled_sum(program: Program, step: PooledSum) -> None:
 
     spatial = infer_shape(step.name, pool, [program.shapes[step.source]])[1:]
     _array(step.divisor_index, np.uint8, spatial, "divisor_index")
-    _expect(int(step.divisor_index.max()) < len(step.divisors), "divisor_index is outside divisors")
+    used = np.bincount(step.divisor_index.reshape(-1), minlength=len(step.divisors))
+    _expect(
+        len(used) == len(step.divisors) and bool(used.all()),
+        "divisor_index does not use exactly the divisors",
+    )
     _array(step.acc_scales, np.float64, (len(step.divisors),), "acc_scales")
     for scale in step.acc_scales.tolist():
         _scale(scale, "")
@@ -203,6 +224,29 @@ def _code_product(program: Program, step: CodeProduct) -> None:
     _ = program.shapes[step.name]
 
 
+def _shape_operator(op: Any) -> None:
+    """Whole numbers where an operator that moves values has numbers; its fit is the shape inference's to judge."""
+    match op:
+        case ops.Reshape():
+            _expect(all(_whole(n, 1) for n in op.shape), "reshape needs positive integers")
+        case ops.Transpose():
+            _expect(all(_whole(n, 0) for n in op.perm), "transpose needs axes")
+        case ops.Slice():
+            ranks = {len(op.starts), len(op.stops), len(op.steps)}
+            whole = all(_whole(n, 0) for n in (*op.starts, *op.stops)) and all(_whole(n, 1) for n in op.steps)
+            _expect(len(ranks) == 1 and whole, "slice needs starts and stops from 0, and positive steps")
+        case ops.Take():
+            _expect(
+                _whole(op.axis, 0) and all(_whole(n, 0) for n in op.indices), "take needs an axis and indices"
+            )
+        case ops.ZeroStuff():
+            _expect(all(_whole(n, 1) for n in op.stride), "strides must be positive integers")
+        case ops.Softmax():
+            _expect(_whole(op.axis, 0) and isinstance(op.log, bool), "softmax needs an axis")
+        case ops.LayerNorm():
+            _expect(_whole(op.axes, 1), "layer normalisation needs a number of axes")
+
+
 def _join(program: Program, step: Join) -> None:
     group = program.group[step.group]
     sources = [program.group_of[source] for source in step.sources]
@@ -218,6 +262,7 @@ def _join(program: Program, step: Join) -> None:
 
 def _host(program: Program, step: Host) -> None:
     _expect(isinstance(step.op, _HOSTED), "the host does not run this operator")
+    _shape_operator(step.op)
     if isinstance(step.op, ops.LayerNorm):
         _expect(isinstance(step.op.epsilon, float) and step.op.epsilon >= 0, "epsilon must not be negative")
         for array in (step.op.scale, step.op.shift):
@@ -243,10 +288,19 @@ def _activate(program: Program, step: Activate) -> None:
 
 def _carry(program: Program, step: Carry) -> None:
     _expect(isinstance(step.op, _CARRIED), "codes cannot pass through this operator")
+    _shape_operator(step.op)
     if isinstance(step.op, ops.Pad):
         _padding(program.group_of[step.source], step.op.pads)
     if isinstance(step.op, ops.ZeroStuff):
         _padding(program.group_of[step.source], ((1, 1),))
+    if isinstance(step.op, ops.MaxPool):
+        op, rank = step.op, len(program.shapes[step.source]) - 1
+        unpadded = Window(op.kernel, op.stride, ((0, 0),) * rank, op.dilation)
+        _window(unpadded, program.group_of[step.source], rank)
+        fits = len(op.padding) == rank and all(
+            len(pair) == 2 and all(_whole(n, 0) for n in pair) for pair in op.padding
+        )
+        _expect(fits and isinstance(op.ceil_mode, bool), "max pooling's padding or ceil_mode is not valid")
     _ = program.shapes[step.name]
 
 
@@ -279,8 +333,24 @@ def _term(program: Program, name: str, term: Residual, sets: int) -> Any:
     return np.abs(term.rows.astype(np.int64)).max(axis=1)
 
 
+def _whole(value: Any, least: int) -> bool:
+    return type(value) is int and least <= value < MAX_EXTENT
+
+
+def _window(window: Window, group: CodeGroup, rank: int) -> None:
+    for name in ("kernel", "stride", "dilation"):
+        extents = getattr(window, name)
+        _expect(
+            len(extents) == rank and all(_whole(n, 1) for n in extents),
+            f"{name} must be {rank} positive integers",
+        )
+    _expect(len(window.padding) == rank, f"padding must be {rank} pairs")
+    _padding(group, window.padding)
+
+
 def _padding(group: CodeGroup, pads: ops.Pairs) -> None:
-    _expect(all(n >= 0 for pair in pads for n in pair), "padding must not be negative")
+    pairs = all(len(pair) == 2 and all(_whole(n, 0) for n in pair) for pair in pads)
+    _expect(pairs, "padding must be pairs of integers, not negative")
     _expect(
         group.pad_code is not None or not any(map(any, pads)), "zero padding needs a codebook that holds zero"
     )
