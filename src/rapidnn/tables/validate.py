@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from rapidnn.errors import ModelError
 from rapidnn.graph import ops
 from rapidnn.tables.activation import COMPARED, fuse
 from rapidnn.tables.functions import PARAMETERS
@@ -82,17 +83,39 @@ def validate(program: Program) -> None:
         program.host_tail is None or isinstance(program.host_tail, ops.Softmax), "host_tail is not a softmax"
     )
     _expect(program.host_tail is None or kinds[program.output] != "real", "host_tail follows a real edge")
-    for step in program.steps:
-        try:
-            _check(program, step)
-        except ValueError as error:
-            raise ValueError(f"step {step.name!r}: {error}") from None
-    _ = program.output_shape
+    for check in (_numbers, _check):
+        for step in program.steps:
+            try:
+                check(program, step)
+            except (ValueError, ModelError) as error:
+                raise ValueError(f"step {step.name!r}: {error}") from None
+    try:
+        _ = program.output_shape
+    except ModelError as error:
+        raise ValueError(str(error)) from None
+
+
+def _numbers(program: Program, step: Step) -> None:
+    """What shape inference relies on: whole numbers, and as many of them as there are axes."""
+    if isinstance(step, EncodeInput):
+        whole = len(step.shape) > 0 and all(_whole(n, 1) for n in step.shape)
+        _expect(whole, "the input shape must be positive integers")
+    window = getattr(step, "window", None)
+    if isinstance(window, Window):
+        _window(window)
+    if isinstance(step, WeightedSum):
+        _expect(
+            _whole(step.groups, 1) and step.channels % step.groups == 0, "channels do not divide into groups"
+        )
+    if isinstance(step, PooledSum):
+        _expect(isinstance(step.ceil_mode, bool), "ceil_mode must be true or false")
+    if isinstance(step, Carry | Host):
+        _shape_operator(step.op)
 
 
 def _check(program: Program, step: Step) -> None:
     checks: dict[type[Any], Callable[..., None]] = {
-        EncodeInput: _encode_input,
+        EncodeInput: _encode_real,
         WeightedSum: _weighted_sum,
         PooledSum: _pooled_sum,
         CodeSum: _code_sum,
@@ -121,14 +144,6 @@ def _group(group: CodeGroup) -> None:
         )
 
 
-def _encode_input(program: Program, step: EncodeInput) -> None:
-    _encode_real(program, step)
-    _expect(
-        len(step.shape) > 0 and all(_whole(n, 1) for n in step.shape),
-        "the input shape must be positive integers",
-    )
-
-
 def _encode_real(program: Program, step: EncodeInput | EncodeReal) -> None:
     group = program.group[step.group]
     _array(step.thresholds, np.float32, (group.size - 1,), "thresholds")
@@ -145,11 +160,8 @@ def _weighted_sum(program: Program, step: WeightedSum) -> None:
         _expect(step.groups == 1, "a linear layer has one group")
         _expect(step.weight_codes.shape[1] == source[-1], "weight_codes do not fit the source")
     else:
-        _window(step.window, group, len(source) - 1)
+        _padding(group, step.window.padding)
         _expect(step.weight_codes.shape[2:] == step.window.kernel, "weight_codes and kernel differ")
-        _expect(
-            _whole(step.groups, 1) and step.channels % step.groups == 0, "channels do not divide into groups"
-        )
         _expect(step.weight_codes.shape[1] * step.groups == source[0], "weight_codes do not fit the source")
     _ = program.shapes[step.name]
     _array(step.values, np.int32, (None, None), "values")
@@ -179,9 +191,8 @@ def _weighted_sum(program: Program, step: WeightedSum) -> None:
 
 def _pooled_sum(program: Program, step: PooledSum) -> None:
     group = program.group_of[step.source]
-    _window(step.window, group, len(program.shapes[step.source]) - 1)
+    _padding(group, step.window.padding)
     _expect(step.window.dilation == (1,) * len(step.window.kernel), "average pooling has no dilation")
-    _expect(isinstance(step.ceil_mode, bool), "ceil_mode must be true or false")
     _array(step.row, np.int32, (group.size,), "row")
     _array(step.divisors, np.int32, (None,), "divisors")
     _expect(bool((step.divisors > 0).all()), "divisors must be positive")
@@ -227,6 +238,12 @@ def _code_product(program: Program, step: CodeProduct) -> None:
 def _shape_operator(op: Any) -> None:
     """Whole numbers where an operator that moves values has numbers; its fit is the shape inference's to judge."""
     match op:
+        case ops.MaxPool():
+            _window(op)
+            _expect(isinstance(op.ceil_mode, bool), "ceil_mode must be true or false")
+        case ops.Pad():
+            pairs = all(len(pair) == 2 and all(_whole(n, 0) for n in pair) for pair in op.pads)
+            _expect(pairs, "padding must be pairs of integers, not negative")
         case ops.Reshape():
             _expect(all(_whole(n, 1) for n in op.shape), "reshape needs positive integers")
         case ops.Transpose():
@@ -262,7 +279,6 @@ def _join(program: Program, step: Join) -> None:
 
 def _host(program: Program, step: Host) -> None:
     _expect(isinstance(step.op, _HOSTED), "the host does not run this operator")
-    _shape_operator(step.op)
     if isinstance(step.op, ops.LayerNorm):
         _expect(isinstance(step.op.epsilon, float) and step.op.epsilon >= 0, "epsilon must not be negative")
         for array in (step.op.scale, step.op.shift):
@@ -288,19 +304,10 @@ def _activate(program: Program, step: Activate) -> None:
 
 def _carry(program: Program, step: Carry) -> None:
     _expect(isinstance(step.op, _CARRIED), "codes cannot pass through this operator")
-    _shape_operator(step.op)
     if isinstance(step.op, ops.Pad):
         _padding(program.group_of[step.source], step.op.pads)
     if isinstance(step.op, ops.ZeroStuff):
         _padding(program.group_of[step.source], ((1, 1),))
-    if isinstance(step.op, ops.MaxPool):
-        op, rank = step.op, len(program.shapes[step.source]) - 1
-        unpadded = Window(op.kernel, op.stride, ((0, 0),) * rank, op.dilation)
-        _window(unpadded, program.group_of[step.source], rank)
-        fits = len(op.padding) == rank and all(
-            len(pair) == 2 and all(_whole(n, 0) for n in pair) for pair in op.padding
-        )
-        _expect(fits and isinstance(op.ceil_mode, bool), "max pooling's padding or ceil_mode is not valid")
     _ = program.shapes[step.name]
 
 
@@ -337,20 +344,19 @@ def _whole(value: Any, least: int) -> bool:
     return type(value) is int and least <= value < MAX_EXTENT
 
 
-def _window(window: Window, group: CodeGroup, rank: int) -> None:
+def _window(window: Window | ops.MaxPool) -> None:
+    rank = len(window.kernel)
     for name in ("kernel", "stride", "dilation"):
         extents = getattr(window, name)
         _expect(
             len(extents) == rank and all(_whole(n, 1) for n in extents),
             f"{name} must be {rank} positive integers",
         )
-    _expect(len(window.padding) == rank, f"padding must be {rank} pairs")
-    _padding(group, window.padding)
+    pairs = all(len(pair) == 2 and all(_whole(n, 0) for n in pair) for pair in window.padding)
+    _expect(len(window.padding) == rank and pairs, f"padding must be {rank} pairs of integers, not negative")
 
 
 def _padding(group: CodeGroup, pads: ops.Pairs) -> None:
-    pairs = all(len(pair) == 2 and all(_whole(n, 0) for n in pair) for pair in pads)
-    _expect(pairs, "padding must be pairs of integers, not negative")
     _expect(
         group.pad_code is not None or not any(map(any, pads)), "zero padding needs a codebook that holds zero"
     )
