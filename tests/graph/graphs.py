@@ -179,7 +179,9 @@ def _concat(s: Sketch, edge: str, shape: Shape) -> None:
     same = [
         n
         for n, other in s.shapes.items()
-        if other[:axis] == shape[:axis] and other[axis + 1 :] == shape[axis + 1 :]
+        if len(other) == len(shape)
+        and other[:axis] == shape[:axis]
+        and other[axis + 1 :] == shape[axis + 1 :]
     ]
     others = s.draw(st.lists(st.sampled_from(same), max_size=2))
     s.put(ops.Concat(axis), edge, *others)

@@ -69,10 +69,10 @@ def encode(name, source, size, *, activation=None, book="g", units=1):
     )
 
 
-def table_activation(rows=8):
-    """A sigmoid-like activation with a table of ``rows`` rows."""
+def table_activation(rows=8, sets=1):
+    """A sigmoid-like activation with a table of ``rows`` rows, for ``sets`` accumulator units."""
     z = np.arange(rows, dtype=np.int32)
-    return ActivationTable("sigmoid", (), None, z[np.newaxis], z, 1.0)
+    return ActivationTable("sigmoid", (), None, np.tile(z, (sets, 1)), z, 1.0)
 
 
 def dense_program(inputs=8, outputs=4, w=4, u=4, seed=0, **more):
@@ -125,7 +125,7 @@ def conv_program(seed=0):
         encode("conv1.code", "conv1", u),
         pool,
         second,
-        encode("conv2.code", "conv2", u, activation=table_activation(), units=1),
+        encode("conv2.code", "conv2", u, activation=table_activation(sets=4), units=1),
         mean,
     )
     return Program((group(u),), steps, "mean")

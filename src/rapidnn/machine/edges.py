@@ -13,8 +13,8 @@ FLOAT_BITS = 32
 
 
 def code_bits(size: int) -> int:
-    """Bits of a code into ``size`` values; none where there is no choice."""
-    return (size - 1).bit_length()
+    """Bits of a stored code into ``size`` values, at least one: a memory has no narrower word."""
+    return max(1, (size - 1).bit_length())
 
 
 def value_bits(program: Program, edge: str) -> int:

@@ -111,7 +111,7 @@ class _Estimate:
             host_macs=sum(stage.work.macs for stage in self.hosted),
             gops_per_s=2 * macs / period,
             gops_per_s_mm2=2 * macs / period / (area / 1e6),
-            gops_per_s_w=2000 * macs / energy,
+            gops_per_s_w=2000 * macs / energy if energy > 0 else 0.0,
             area_um2=area,
             used_area_um2=area - areas["idle_blocks"] - areas["link"],
             block_area_um2=sum(self.floor.block_parts_um2.values()),
