@@ -258,7 +258,8 @@ def _infer_shapes(model: ir.Model) -> None:
 
     try:
         with quiet():
-            ShapeInferencePass()(model)
+            # Without data propagation: it builds the constants it propagates, however large a damaged file makes them.
+            ShapeInferencePass(data_prop=False)(model)
     except Exception:  # it is an aid for messages only; a malformed model has its own error already
         return
 
