@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
 from rapidnn.cli import options, sources
 from rapidnn.cli.console import Terminal
 from rapidnn.errors import DataError
@@ -16,12 +12,7 @@ def evaluate(
     data: options.Data = None,
     split: options.Split = None,
     limit: options.Limit = None,
-    network: Annotated[
-        str | None,
-        typer.Option(
-            "--network", metavar="NET", help="Compare with this float network too.", show_default=False
-        ),
-    ] = None,
+    network: options.FloatNet = None,
     weights: options.Weights = None,
     backend: options.Backend = "cpu",
     as_json: options.Json = False,

@@ -29,6 +29,10 @@ Weights = Annotated[
     Path | None,
     typer.Option("--weights", metavar="FILE", help="Weights: .safetensors or .npz.", show_default=False),
 ]
+FloatNet = Annotated[
+    str | None,
+    typer.Option("--network", metavar="NET", help="Compare with this float network too.", show_default=False),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of every random choice.")]
 Split = Annotated[

@@ -21,12 +21,7 @@ def report(
     data: options.Data = None,
     split: options.Split = None,
     limit: options.Limit = None,
-    network: Annotated[
-        str | None,
-        typer.Option(
-            "--network", metavar="NET", help="Compare with this float network too.", show_default=False
-        ),
-    ] = None,
+    network: options.FloatNet = None,
     weights: options.Weights = None,
     hardware: options.Hardware = "rapidnn-hpca20",
     changes: options.Overrides = None,
