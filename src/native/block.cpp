@@ -273,8 +273,8 @@ void Block::weighted_factors(const Weighted& layer, int samples) {
       for (int b = 0; b < blocks; ++b) {
         const std::int8_t* w =
             layer.factors.data() + (static_cast<std::size_t>(g) * blocks + b) * quads * 4 * kLanes;
-        kernels_.dot(patch_.data(), row, w, quads, rows, scratch_.data());
         const int channel = g * outs + b * kLanes, count = std::min(kLanes, outs - b * kLanes);
+        kernels_.dot(patch_.data(), row, w, quads, rows, (count + 15) / 16, scratch_.data());
         for (int m = 0; m < rows; ++m) {
           std::int32_t* sums = scratch_.data() + m * kLanes;
           for (int i = 0; i < count; ++i) sums[i] += layer.correction[static_cast<std::size_t>(channel + i)];

@@ -92,7 +92,9 @@ struct Kernels {
   // codes to bytes through a table of 256.
   void (*decode)(const std::uint8_t* table, const std::uint8_t* codes, std::uint8_t* bytes, std::size_t n);
   // out[m * 64 + o] = sum over quads of unsigned x[m][4 k ..] times signed w[k][o][4], rows 1 to 4.
-  void (*dot)(const std::uint8_t* x, std::ptrdiff_t x_row, const std::int8_t* w, int quads, int rows, std::int32_t* out);
+  // Only the first 16 * vectors channels are computed.
+  void (*dot)(const std::uint8_t* x, std::ptrdiff_t x_row, const std::int8_t* w, int quads, int rows, int vectors,
+              std::int32_t* out);
 };
 
 const Kernels* avx512_kernels();  // null where the processor lacks it

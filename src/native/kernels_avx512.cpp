@@ -84,34 +84,42 @@ void search(const ThresholdTree& tree, const std::int32_t* sums, std::uint8_t* c
   }
 }
 
-template <int R>
+template <int R, int C>
 void dot_rows(const std::uint8_t* x, std::ptrdiff_t x_row, const std::int8_t* w, int quads, std::int32_t* out) {
-  __m512i acc[R][4];
+  __m512i acc[R][C];
   for (int r = 0; r < R; ++r)
-    for (int c = 0; c < 4; ++c) acc[r][c] = _mm512_setzero_si512();
+    for (int c = 0; c < C; ++c) acc[r][c] = _mm512_setzero_si512();
   for (int k = 0; k < quads; ++k, w += 4 * kLanes) {
-    const __m512i w0 = _mm512_loadu_si512(w), w1 = _mm512_loadu_si512(w + 64), w2 = _mm512_loadu_si512(w + 128),
-                  w3 = _mm512_loadu_si512(w + 192);
+    __m512i weights[C];
+    for (int c = 0; c < C; ++c) weights[c] = _mm512_loadu_si512(w + 64 * c);
     for (int r = 0; r < R; ++r) {
       std::int32_t four;
       std::memcpy(&four, x + r * x_row + 4 * k, 4);
       const __m512i v = _mm512_set1_epi32(four);
-      acc[r][0] = _mm512_dpbusd_epi32(acc[r][0], v, w0);
-      acc[r][1] = _mm512_dpbusd_epi32(acc[r][1], v, w1);
-      acc[r][2] = _mm512_dpbusd_epi32(acc[r][2], v, w2);
-      acc[r][3] = _mm512_dpbusd_epi32(acc[r][3], v, w3);
+      for (int c = 0; c < C; ++c) acc[r][c] = _mm512_dpbusd_epi32(acc[r][c], v, weights[c]);
     }
   }
   for (int r = 0; r < R; ++r)
-    for (int c = 0; c < 4; ++c) _mm512_storeu_si512(out + r * kLanes + 16 * c, acc[r][c]);
+    for (int c = 0; c < C; ++c) _mm512_storeu_si512(out + r * kLanes + 16 * c, acc[r][c]);
 }
 
-void dot(const std::uint8_t* x, std::ptrdiff_t x_row, const std::int8_t* w, int quads, int rows, std::int32_t* out) {
+template <int C>
+void dot_vectors(const std::uint8_t* x, std::ptrdiff_t x_row, const std::int8_t* w, int quads, int rows,
+                 std::int32_t* out) {
   switch (rows) {
-    case 1: return dot_rows<1>(x, x_row, w, quads, out);
-    case 2: return dot_rows<2>(x, x_row, w, quads, out);
-    case 3: return dot_rows<3>(x, x_row, w, quads, out);
-    default: return dot_rows<4>(x, x_row, w, quads, out);
+    case 1: return dot_rows<1, C>(x, x_row, w, quads, out);
+    case 2: return dot_rows<2, C>(x, x_row, w, quads, out);
+    case 3: return dot_rows<3, C>(x, x_row, w, quads, out);
+    default: return dot_rows<4, C>(x, x_row, w, quads, out);
+  }
+}
+
+void dot(const std::uint8_t* x, std::ptrdiff_t x_row, const std::int8_t* w, int quads, int rows, int vectors,
+         std::int32_t* out) {
+  switch (vectors) {
+    case 1: return dot_vectors<1>(x, x_row, w, quads, rows, out);
+    case 2: return dot_vectors<2>(x, x_row, w, quads, rows, out);
+    default: return dot_vectors<4>(x, x_row, w, quads, rows, out);
   }
 }
 

@@ -51,12 +51,13 @@ void search(const ThresholdTree& tree, const std::int32_t* sums, std::uint8_t* c
   }
 }
 
-void dot(const std::uint8_t* x, std::ptrdiff_t x_row, const std::int8_t* w, int quads, int rows, std::int32_t* out) {
+void dot(const std::uint8_t* x, std::ptrdiff_t x_row, const std::int8_t* w, int quads, int rows, int vectors,
+         std::int32_t* out) {
   std::memset(out, 0, sizeof(std::int32_t) * rows * kLanes);
   for (int k = 0; k < quads; ++k, w += 4 * kLanes)
     for (int r = 0; r < rows; ++r) {
       const std::uint8_t* four = x + r * x_row + 4 * k;
-      for (int o = 0; o < kLanes; ++o) {
+      for (int o = 0; o < 16 * vectors; ++o) {
         const std::int8_t* v = w + 4 * o;
         out[r * kLanes + o] += four[0] * v[0] + four[1] * v[1] + four[2] * v[2] + four[3] * v[3];
       }
