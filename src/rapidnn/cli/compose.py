@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import typer
 
 from rapidnn.cli import options, sources
@@ -70,11 +69,10 @@ def compose(
         prepare = sources.preprocessing(
             found, made.input_shape, shape=shape, mean=mean, std=std, divisor=divisor
         )
-        x_fit, _, x_val, y_val = found.validation_split(seed)
-        chosen = np.random.default_rng(seed).choice(len(x_fit), min(calibration, len(x_fit)), replace=False)
+        samples, validation = sources.calibration_and_validation(found, prepare, calibration, seed)
         composed = rapidnn.compose(
             made.model,
-            prepare.apply(x_fit[np.sort(chosen)]),
+            samples,
             chosen_w,
             chosen_u,
             granularity=granularity,  # type: ignore[arg-type]
@@ -82,7 +80,7 @@ def compose(
             operand_bits=operand_bits,
             product_bits=product_bits,
             concat=concat,  # type: ignore[arg-type]
-            validation=(prepare.apply(x_val), y_val),
+            validation=validation,
             preprocess=prepare,
             progress=stages,
         )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
 
 from rapidnn.cli import options, sources
@@ -45,16 +44,9 @@ def demo(
             progress=lambda report: stages("train", report.epoch, report.epochs),
         )
         save_weights(made.module(), weights)
-        x_fit, _, x_val, y_val = data.validation_split(seed)
-        chosen = np.random.default_rng(seed).choice(len(x_fit), CALIBRATION, replace=False)
+        calibration, validation = sources.calibration_and_validation(data, prepare, CALIBRATION, seed)
         composed = rapidnn.compose(
-            made.model,
-            prepare.apply(x_fit[np.sort(chosen)]),
-            SIZE,
-            SIZE,
-            validation=(prepare.apply(x_val), y_val),
-            preprocess=prepare,
-            progress=stages,
+            made.model, calibration, SIZE, SIZE, validation=validation, preprocess=prepare, progress=stages
         )
         composed.info |= {"network": NETWORK, "data": data.name, "seed": seed, "random_weights": False}
         composed.save(artifact)
