@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from rapidnn import __version__
+from rapidnn.composer.choices import choose
 from rapidnn.composer.plan import plan_graph
 from rapidnn.composer.sample import calibrate, float_outputs
 from rapidnn.composer.settings import DEFAULT_SIZE, Settings, Sizes
@@ -127,8 +128,9 @@ def compose_graph(
         threads=threads,
         progress=lambda done, total: progress("calibrate", done, total),
     )
+    choices = choose(plan, histograms, settings, lambda done, total: progress("cluster", done, total))
     program = tabulate(
-        graph, plan, histograms, settings, progress=lambda done, total: progress("tabulate", done, total)
+        graph, plan, histograms, choices, settings, lambda done, total: progress("tabulate", done, total)
     )
     return ComposedNetwork(program, preprocess or Preprocess.identity(graph.input_shape), info)
 

@@ -1,4 +1,4 @@
-"""From a plan and its histograms to the tables of every step (SPEC section 2, steps 3 and 4)."""
+"""From a plan and the choices made for it to the tables of every step (SPEC section 2, step 4)."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Mapping
 import numpy as np
 
 from rapidnn.composer import plan as planned
-from rapidnn.composer.cluster import cluster, exact_thresholds
+from rapidnn.composer.choices import Choices
+from rapidnn.composer.cluster import exact_thresholds
 from rapidnn.composer.histogram import Histogram
 from rapidnn.composer.settings import Settings
-from rapidnn.composer.weights import weight_codebooks
 from rapidnn.graph import Graph, Node, ops
 from rapidnn.graph.pooling import pool_divisors
 from rapidnn.tables.activation import COMPARED, activation_table, encoding_table, fuse, nearest
@@ -56,11 +56,12 @@ def tabulate(
     graph: Graph,
     plan: planned.Plan,
     histograms: Mapping[str, Histogram],
+    choices: Choices,
     settings: Settings,
     progress: Progress | None = None,
 ) -> Program:
-    """Cluster, snap and tabulate every step of the plan."""
-    tabulator = _Tabulator(graph, plan, histograms, settings)
+    """The tables of every step of the plan; ``histograms`` give the range of edges that activation tables read."""
+    tabulator = _Tabulator(graph, plan, histograms, choices, settings)
     steps = []
     for done, step in enumerate(tabulator.steps(), start=1):
         steps.append(step)
@@ -71,31 +72,20 @@ def tabulate(
 
 class _Tabulator:
     def __init__(
-        self, graph: Graph, plan: planned.Plan, histograms: Mapping[str, Histogram], settings: Settings
+        self,
+        graph: Graph,
+        plan: planned.Plan,
+        histograms: Mapping[str, Histogram],
+        choices: Choices,
+        settings: Settings,
     ) -> None:
         self.graph = graph
         self.plan = plan
         self.histograms = histograms
         self.settings = settings
-        self.groups = {name: self._group(name, edges) for name, edges in plan.sampled_edges().items()}
+        self.layers = choices.layers
+        self.groups = dict(choices.groups)
         self.sums: dict[str, Summing] = {}
-
-    def _group(self, name: str, edges: list[str]) -> CodeGroup:
-        merged = Histogram()
-        for edge in edges:
-            merged.merge(self.histograms[edge])
-        readers = [
-            step.node.name
-            for step in self.plan.layers()
-            if step.node is not None and step.source is not None and self.plan.group_of[step.source] == name
-        ]
-        size = self.settings.input_size(readers)
-        # A ReLU's output is zero for a large share: holding zero exactly costs no accuracy, and products of zero
-        # cost the machine nothing.
-        hold = name in self.plan.holds_zero or merged.zero_share() * size >= 1
-        book = cluster(merged.points(), size, self.settings.operand_bits, hold_zero=hold)
-        zero = np.flatnonzero(book.values == 0)
-        return CodeGroup(name, book.values, book.scale, book.bits, int(zero[0]) if len(zero) else None)
 
     def steps(self) -> Iterator[Step]:
         for step in self.plan.steps:
@@ -145,7 +135,8 @@ class _Tabulator:
         assert step.source is not None
         source = self._code_group(step.source)
         terms = [self._code_group(edge) for edge in step.terms]
-        books = weight_codebooks(op.weight, self.settings.weight_size(step.name), self.settings)
+        chosen = self.layers[step.name]
+        books = chosen.books
         choice = ShiftChoice(
             step.name,
             books.values,
@@ -153,7 +144,7 @@ class _Tabulator:
             source.values,
             source.scale,
             books.codes,
-            op.bias.astype(np.float64),
+            chosen.bias,
             self.settings.product_bits,
             tuple((group.values, group.scale) for group in terms),
         )
