@@ -16,7 +16,7 @@ WeightedSum name source window groups weight_codes values scales bits products p
 residuals bound; Residual source rows; Window kernel stride padding dilation
 PooledSum name source window ceil_mode row divisors divisor_index acc_scales bound
 CodeSum name terms offset acc_scales bound; CodeProduct name left right products product_bits shift acc_scales bound
-Encode name source group activation encoding thresholds codes; ActivationTable kind parameters cap z g g_scale
+Encode name source group activation encoding thresholds codes drop; ActivationTable kind parameters cap z g g_scale
 Activate name source activation; Carry name source op; Join name sources axis group recode; Host name sources op
 MaxPool kernel stride padding dilation ceil_mode; Reshape shape; Transpose perm; Slice starts stops steps; Pad pads
 Take indices axis; ZeroStuff stride; Softmax axis log; LayerNorm axes scale shift epsilon; MatMul
@@ -35,10 +35,14 @@ def read(path):
     whole = json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False) == text
     whole &= hashlib.sha256(text.encode()).digest() == tensors.pop("sha256").tobytes()
     whole &= document["sha256"] == {n: hashlib.sha256(t.tobytes()).hexdigest() for n, t in tensors.items()}
-    whole &= set(document) == {"format", "program", "preprocess", "info", "sha256"} and len(metadata) == 1
-    if not (whole and document["format"] == 1):
+    whole &= (
+        set(document) == {"format", "program", "levels", "preprocess", "info", "sha256"}
+        and len(metadata) == 1
+    )
+    if not (whole and document["format"] == 2):
         raise ValueError(f"{path} is damaged or foreign")
-    return document | {"program": _resolve(document["program"], tensors)}
+    levels = {level: _resolve(program, tensors) for level, program in document["levels"].items()}
+    return document | {"program": _resolve(document["program"], tensors), "levels": levels}
 
 
 def _resolve(value, tensors):
@@ -48,6 +52,8 @@ def _resolve(value, tensors):
         return value
     if set(value) == {"tensor"}:
         return tensors[value["tensor"]]
+    if set(value) == {"tensor", "shift"}:
+        return tensors[value["tensor"]] >> value["shift"]
     if set(value) - {"type"} != FIELDS[value["type"]]:
         raise ValueError(f"fields of {value['type']}")
     return {k: _resolve(v, tensors) for k, v in value.items()}
@@ -131,7 +137,7 @@ class _Run:
     def Encode(self, step):
         edge = self.edges[step["source"]]
         rows = step["encoding"][edge.unit if len(step["encoding"]) > 1 else 0]
-        codes = _nearest(rows, _activate(step["activation"], edge))
+        codes = _nearest(rows, _activate(step["activation"], edge)) >> step["drop"]
         passed = (edge.values[..., None] > step["thresholds"][edge.unit]).sum(-1)
         if not np.array_equal(codes, step["codes"][edge.unit, passed]):
             raise ValueError(f"{step['name']}: the fused form differs")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rapidnn.composer import plan as planned
 from rapidnn.composer.choices import Choices
@@ -14,6 +15,7 @@ from rapidnn.composer.settings import Settings
 from rapidnn.graph import Graph, Node, ops
 from rapidnn.graph.pooling import pool_divisors
 from rapidnn.tables.activation import COMPARED, activation_table, encoding_table, fuse, nearest
+from rapidnn.tables.levels import bits
 from rapidnn.tables.products import ShiftChoice, product_limit, product_table, round_to_int32
 from rapidnn.tables.program import (
     Activate,
@@ -59,9 +61,15 @@ def tabulate(
     choices: Choices,
     settings: Settings,
     progress: Progress | None = None,
+    *,
+    finest: Mapping[str, CodeGroup] | None = None,
 ) -> Program:
-    """The tables of every step of the plan; ``histograms`` give the range of edges that activation tables read."""
-    tabulator = _Tabulator(graph, plan, histograms, choices, settings)
+    """The tables of every step of the plan; ``histograms`` give the range of edges that activation tables read.
+
+    At a coarser level of a tree ``finest`` are the code groups of the finest: codes are found in these and lose their
+    low bits.
+    """
+    tabulator = _Tabulator(graph, plan, histograms, choices, settings, finest or choices.groups)
     steps = []
     for done, step in enumerate(tabulator.steps(), start=1):
         steps.append(step)
@@ -78,6 +86,7 @@ class _Tabulator:
         histograms: Mapping[str, Histogram],
         choices: Choices,
         settings: Settings,
+        finest: Mapping[str, CodeGroup],
     ) -> None:
         self.graph = graph
         self.plan = plan
@@ -85,6 +94,7 @@ class _Tabulator:
         self.settings = settings
         self.layers = choices.layers
         self.groups = dict(choices.groups)
+        self.finest = finest
         self.sums: dict[str, Summing] = {}
 
     def steps(self) -> Iterator[Step]:
@@ -92,8 +102,9 @@ class _Tabulator:
             match step:
                 case planned.PlannedInput():
                     group = self._code_group(step.name)
-                    thresholds = exact_thresholds(group.values, group.scale)
-                    yield EncodeInput(step.name, group.name, thresholds, self.graph.input_shape)
+                    yield EncodeInput(
+                        step.name, group.name, self._real_thresholds(group), self.graph.input_shape
+                    )
                 case planned.PlannedSum():
                     made = self._sum(step)
                     self.sums[step.name] = made
@@ -117,8 +128,7 @@ class _Tabulator:
                     yield Host(step.name, step.sources, step.op)
                 case planned.PlannedEncodeReal():
                     group = self._code_group(step.name)
-                    thresholds = exact_thresholds(group.values, group.scale)
-                    yield EncodeReal(step.name, step.source, group.name, thresholds)
+                    yield EncodeReal(step.name, step.source, group.name, self._real_thresholds(group))
 
     def _code_group(self, code_edge: str) -> CodeGroup:
         return self.groups[self.plan.group_of[code_edge]]
@@ -246,9 +256,17 @@ class _Tabulator:
         scales = self.sums[step.source].acc_scales
         group = self._code_group(step.name)
         activation = self._activation(step.activation, step.pre_edge, scales)
-        encoding = encoding_table(activation, scales, group.values, group.scale)
-        thresholds, codes = fuse(activation, encoding)
-        return Encode(step.name, step.source, group.name, activation, encoding, thresholds, codes)
+        finest, drop = self.finest[group.name], self._drop(group)
+        encoding = encoding_table(activation, scales, finest.values, finest.scale)
+        thresholds, codes = fuse(activation, encoding, drop)
+        return Encode(step.name, step.source, group.name, activation, encoding, thresholds, codes, drop)
+
+    def _drop(self, group: CodeGroup) -> int:
+        return bits(self.finest[group.name].size) - bits(group.size)
+
+    def _real_thresholds(self, group: CodeGroup) -> NDArray[np.float32]:
+        finest, step = self.finest[group.name], 1 << self._drop(group)
+        return exact_thresholds(finest.values, finest.scale)[step - 1 :: step]
 
 
 def recoding(source: CodeGroup, target: CodeGroup) -> UInt8:

@@ -19,6 +19,7 @@ from rapidnn.execute.native import NativeNetwork, supports
 from rapidnn.execute.reference import Edge, Observer, run_reference
 from rapidnn.execute.vectorised import run_vectorised
 from rapidnn.tables.artifact import Artifact, load_artifact, save_artifact
+from rapidnn.tables.levels import bits
 from rapidnn.tables.program import Program
 
 Executor = Callable[[Program, NDArray[np.float32], Observer | None], Edge]
@@ -42,12 +43,21 @@ class ComposedNetwork:
         How raw data-set arrays become the network's input; calling the network does not apply it.
     info
         What is known of its making: settings, source, calibration (JSON).
+    levels
+        The programs of a tree's coarser levels, by the bits of their codes; empty for flat codebooks.
     """
 
-    def __init__(self, program: Program, preprocess: Preprocess, info: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        program: Program,
+        preprocess: Preprocess,
+        info: Mapping[str, Any],
+        levels: Mapping[int, Program] | None = None,
+    ) -> None:
         self.program = program
         self.preprocess = preprocess
         self.info = dict(info)
+        self.levels = dict(levels or {})
         self._native: NativeNetwork | None = None
 
     def __repr__(self) -> str:
@@ -156,6 +166,23 @@ class ComposedNetwork:
         outputs = (result * self._output_scales()).astype(np.float32)
         return outputs if self.program.host_tail is None else run_host(self.program.host_tail, [outputs])
 
+    def at_level(self, level: int) -> ComposedNetwork:
+        """The network turned down to codes of ``level`` bits (SPEC section 1, tree codebooks).
+
+        Raises
+        ------
+        DataError
+            If the network has no such level.
+        """
+        finest = max(bits(group.size) for group in self.program.groups)
+        if level == finest:
+            return self
+        if level not in self.levels:
+            available = ", ".join(map(str, sorted({*self.levels, finest})))
+            hint = "" if self.levels else "; compose with tree=True for more"
+            raise DataError(f"level {level!r}: the network has levels of {available} bits{hint}")
+        return ComposedNetwork(self.levels[level], self.preprocess, self.info | {"level": level})
+
     def native(self) -> NativeNetwork:
         """The program packed for the native kernels; packed at the first use."""
         if self._native is None:
@@ -169,7 +196,7 @@ class ComposedNetwork:
 
     def save(self, path: str | Path) -> None:
         """Write the artifact atomically; raises ArtifactError where the file cannot be written."""
-        save_artifact(Artifact(self.program, self.preprocess.to_json(), self.info), path)
+        save_artifact(Artifact(self.program, self.preprocess.to_json(), self.info, self.levels), path)
 
     def _finish(self, result: Edge) -> NDArray[Any]:
         if self.program.output in self.program.group_of:
@@ -202,4 +229,5 @@ def load(path: str | Path) -> ComposedNetwork:
         If the file is missing, damaged, foreign, or of another format version.
     """
     artifact = load_artifact(path)
-    return ComposedNetwork(artifact.program, Preprocess.from_json(dict(artifact.preprocess)), artifact.info)
+    preprocess = Preprocess.from_json(dict(artifact.preprocess))
+    return ComposedNetwork(artifact.program, preprocess, artifact.info, artifact.levels)

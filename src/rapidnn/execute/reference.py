@@ -206,7 +206,7 @@ def activate(table: ActivationTable, acc: NDArray[np.int64], unit: NDArray[np.in
 
 
 def encode(step: Encode, acc: Ints, unit: NDArray[np.intp]) -> NDArray[np.uint8]:
-    """Activation, then the index of the nearest row of the encoding table."""
+    """Activation, then the index of the nearest row of the encoding table, without the bits dropped."""
     value = activate(step.activation, acc.astype(np.int64), unit)
     codes = np.empty(acc.shape, np.uint8)
     if len(step.encoding) == 1:
@@ -214,7 +214,7 @@ def encode(step: Encode, acc: Ints, unit: NDArray[np.intp]) -> NDArray[np.uint8]
     where = np.broadcast_to(unit, acc.shape[1:])
     for t, rows in enumerate(step.encoding):
         codes[:, where == t] = nearest(rows, value[:, where == t])
-    return codes
+    return codes >> np.uint8(step.drop)
 
 
 def carry(op: CarriedOp, x: Ints, pad_code: int | None) -> Edge:

@@ -67,8 +67,8 @@ def nearest(rows: Int32, x: NDArray[np.int64]) -> NDArray[np.intp]:
     return np.asarray(distance.argmin(axis=-1))
 
 
-def fuse(activation: ActivationTable, encoding: Int32) -> tuple[Int32, UInt8]:
-    """The two-step search as one step function of the accumulator.
+def fuse(activation: ActivationTable, encoding: Int32, drop: int = 0) -> tuple[Int32, UInt8]:
+    """The two-step search as one step function of the accumulator; codes lose their low ``drop`` bits.
 
     Returns
     -------
@@ -86,7 +86,7 @@ def fuse(activation: ActivationTable, encoding: Int32) -> tuple[Int32, UInt8]:
             cuts, codes = _steps(rows)
             cap = None if activation.cap is None else int(activation.cap[t])
             cuts, codes = _clip(activation.kind, cuts, codes, cap)
-        pieces.append(_merge(cuts, codes))
+        pieces.append(_merge(cuts, codes >> drop))
     longest = max(len(cuts) for cuts, _ in pieces)
     thresholds = np.full((sets, longest), INT32_MAX, np.int32)
     table = np.empty((sets, longest + 1), np.uint8)

@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,14 @@ from rapidnn.errors import ArtifactError
 from rapidnn.files import atomic_path
 from rapidnn.graph import ops
 from rapidnn.tables import program as records
+from rapidnn.tables.levels import SharedCodes, shared_codes, validate_levels
 from rapidnn.tables.program import Program
 from rapidnn.tables.validate import validate
 
-FORMAT = 1
+FORMAT = 2
+READABLE = (1, 2)
+"""Version 1 has no ``tree``, and its encodings drop no bits."""
+
 METADATA_KEY = "rapidnn"
 DIGEST_TENSOR = "sha256"
 """The SHA-256 of the metadata text, uint8 (32,): a second metadata key would be written in random order."""
@@ -60,11 +64,15 @@ _RECORDS: dict[str, type[Any]] = {
 
 @dataclass(frozen=True, eq=False)
 class Artifact:
-    """What a file holds: the program, how raw data becomes its input, and what is known of its making (JSON)."""
+    """What a file holds: the program, how raw data becomes its input, and what is known of its making (JSON).
+
+    ``levels`` are the programs of a tree's coarser levels, by the bits of their codes; empty for flat codebooks.
+    """
 
     program: Program
     preprocess: Mapping[str, Any]
     info: Mapping[str, Any]
+    levels: Mapping[int, Program] = field(default_factory=dict)
 
 
 def save_artifact(artifact: Artifact, path: str | Path) -> None:
@@ -81,6 +89,10 @@ def save_artifact(artifact: Artifact, path: str | Path) -> None:
     document = {
         "format": FORMAT,
         "program": _pack(artifact.program, "", tensors),
+        "levels": {
+            str(level): _pack(shared_codes(artifact.program, program), f"level{level}", tensors)
+            for level, program in artifact.levels.items()
+        },
         "preprocess": dict(artifact.preprocess),
         "info": dict(artifact.info),
     }
@@ -104,10 +116,11 @@ def load_artifact(path: str | Path) -> Artifact:
     """
     document, tensors = _read(Path(path))
     try:
-        program = _unpack(document["program"], tensors)
-        if not isinstance(program, Program):
-            raise ValueError("its graph is not a program")
-        validate(program)
+        program = _program(document["program"], tensors)
+        levels = {
+            int(level): _program(packed, tensors) for level, packed in document.get("levels", {}).items()
+        }
+        validate_levels(program, levels)
         preprocess, info = document["preprocess"], document["info"]
         if not isinstance(preprocess, dict) or not isinstance(info, dict):
             raise ValueError("its preprocess and info are not objects")
@@ -122,7 +135,15 @@ def load_artifact(path: str | Path) -> Artifact:
     ) as error:
         reason = f"missing {error}" if isinstance(error, KeyError) else str(error) or type(error).__name__
         raise ArtifactError(f"{path}: not a valid rapidnn artifact: {reason}") from None
-    return Artifact(program, preprocess, info)
+    return Artifact(program, preprocess, info, levels)
+
+
+def _program(packed: Any, tensors: Mapping[str, NDArray[Any]]) -> Program:
+    program = _unpack(packed, tensors)
+    if not isinstance(program, Program):
+        raise ValueError("its graph is not a program")
+    validate(program)
+    return program
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
@@ -160,9 +181,9 @@ def _document(path: Path, text: str, digest: NDArray[Any] | None) -> dict[str, A
         document = None
     if not isinstance(document, dict) or "format" not in document:
         raise ArtifactError(f"{path}: damaged: its graph is not JSON with a format version")
-    if document["format"] != FORMAT:
+    if document["format"] not in READABLE:
         raise ArtifactError(
-            f"{path}: format version {document['format']}, but this rapidnn reads {FORMAT}; "
+            f"{path}: format version {document['format']}, but this rapidnn reads up to {FORMAT}; "
             f"compose again or use another rapidnn"
         )
     return document
@@ -181,6 +202,8 @@ def _pack(value: Any, path: str, tensors: dict[str, NDArray[Any]]) -> Any:
     if isinstance(value, np.ndarray):
         tensors[path] = np.ascontiguousarray(value)
         return {"tensor": path}
+    if isinstance(value, SharedCodes):
+        return {"tensor": value.tensor, "shift": value.shift}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         packed = {"type": type(value).__name__}
         for field in dataclasses.fields(value):
@@ -202,10 +225,14 @@ def _unpack(value: Any, tensors: Mapping[str, NDArray[Any]]) -> Any:
         return value
     if set(value) == {"tensor"}:
         return tensors[value["tensor"]]
+    if set(value) == {"tensor", "shift"}:
+        return tensors[value["tensor"]] >> np.uint8(value["shift"])
     cls = _RECORDS.get(value.get("type", ""))
     if cls is None:
         raise ValueError(f"unknown record {value.get('type')!r}")
     fields = {name: _unpack(item, tensors) for name, item in value.items() if name != "type"}
+    if cls is records.Encode:
+        fields.setdefault("drop", 0)
     if set(fields) != {field.name for field in dataclasses.fields(cls)}:
         raise ValueError(f"record {value['type']} has other fields than this format's")
     return cls(**fields)

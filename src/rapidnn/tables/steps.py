@@ -182,6 +182,9 @@ class Encode:
     ``encoding`` is in accumulator units, or in units of ``g`` (then one set) where the activation has a table. The
     fused form is stored too: code = ``codes[t, #(acc > thresholds[t])]``, ``thresholds`` int32 ``(T, m)`` ascending
     (short sets are filled up with 2**31 - 1) and ``codes`` uint8 ``(T, m + 1)``.
+
+    At a lower level of a tree, ``encoding`` still has the rows of the finest codebook, and the code is the nearest
+    row's index without its low ``drop`` bits.
     """
 
     name: str
@@ -191,6 +194,7 @@ class Encode:
     encoding: Int32
     thresholds: Int32
     codes: UInt8
+    drop: int = 0
 
 
 @dataclass(frozen=True, eq=False)

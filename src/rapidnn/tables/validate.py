@@ -291,8 +291,12 @@ def _encode(program: Program, step: Encode) -> None:
     sets = len(program.acc_scales(step.source))
     _activation(step.activation, sets)
     coded = 1 if step.activation.g is not None else sets
-    _array(step.encoding, np.int32, (coded, group.size), "encoding")
-    thresholds, codes = fuse(step.activation, step.encoding)
+    _expect(_whole(step.drop, 0) and step.drop < 8, "drop must be 0 to 7 bits")
+    _array(step.encoding, np.int32, (coded, None), "encoding")
+    rows = step.encoding.shape[1]
+    _expect(1 <= rows <= 256, "an encoding table has 1 to 256 rows")
+    _expect((rows - 1) >> step.drop == group.size - 1, "the encoding table has another number of codes")
+    thresholds, codes = fuse(step.activation, step.encoding, step.drop)
     same = np.array_equal(thresholds, step.thresholds) and np.array_equal(codes, step.codes)
     same = same and step.thresholds.dtype == np.int32 and step.codes.dtype == np.uint8
     _expect(same, "the fused thresholds are not those of the activation and encoding tables")
