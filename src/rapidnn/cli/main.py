@@ -56,11 +56,6 @@ def main(
     """Neural networks as lookup tables: exact outputs, and the cost of the in-memory machine."""
 
 
-def run(arguments: list[str] | None = None) -> None:
-    """Entry point: run a command line and exit with its code."""
-    sys.exit(exit_code(arguments))
-
-
 def exit_code(arguments: list[str] | None = None) -> int:
     """Run a command line; every error of the user becomes one line on stderr."""
     try:
