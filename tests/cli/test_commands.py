@@ -62,7 +62,7 @@ def test_reference_backend_gives_the_same_accuracy(demo):
     out, _ = demo
     results = [
         run_json("evaluate", out / "digits-cnn.rapidnn", "--limit", 20, "--backend", backend)["result"]
-        for backend in ("cpu", "numpy", "reference")
+        for backend in ("cpu", "numpy", "reference", "torch")
     ]
     assert results[0]["accuracy"] == results[1]["accuracy"] == results[2]["accuracy"]
 

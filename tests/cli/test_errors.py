@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import nn
 
+from rapidnn.__main__ import run
 from rapidnn.networks import build, save_weights
 from tests.cli.conftest import run_cli
 
@@ -58,6 +59,16 @@ def test_wrong_shape(demo, tmp_path):
     line = refused("run", artifact, "--input", tmp_path / "x.npz", "-o", tmp_path / "y.npz")
     assert "9, 9" in line
     assert "1, 8, 8" in line
+
+
+def test_run_wants_a_file(demo, tmp_path):
+    artifact = demo[0] / "digits-cnn.rapidnn"
+    assert "a folder; --input takes an .npz" in refused(
+        "run", artifact, "--input", tmp_path, "-o", tmp_path / "y"
+    )
+    assert "no such file; --input takes" in refused(
+        "run", artifact, "--input", tmp_path / "x.npz", "-o", tmp_path / "y"
+    )
     assert not (tmp_path / "y.npz").exists()
 
 
@@ -107,7 +118,11 @@ def test_bad_options(demo, tmp_path, weights):
     assert "1 to 256" in refused(*start, "-w", "300")
     assert "expected a size" in refused(*start, "-w", "many")
     assert "no layer 'conv9'" in refused(*start, "-w", "conv9=4")
-    assert "available: cpu, numpy, reference" in refused("evaluate", artifact, "--backend", "gpu")
+    assert "available: cpu, numpy, reference, torch" in refused("evaluate", artifact, "--backend", "gpu")
+    assert "'cuda:99' cannot be used" in refused(
+        "evaluate", artifact, "--backend", "torch", "--device", "cuda:99"
+    )
+    assert "belongs to the backend 'torch'" in refused("evaluate", artifact, "--device", "cuda")
     assert "rna.cycle_ns" in refused("cost", artifact, "--set", "rna.cycle_n=1")
     assert "KEY=VALUE" in refused("cost", artifact, "--set", "rna.cycle_ns")
     assert "hardware" in refused("cost", artifact, "--hardware", "none-such")
@@ -148,6 +163,20 @@ def test_interrupt(tmp_path):
     assert process.returncode == 130, errors
     assert errors.decode().strip().splitlines()[-1] == "rapidnn: interrupted"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_interrupt_while_loading(monkeypatch, capsys):
+    class Interrupted:
+        def find_spec(self, name, path=None, target=None):
+            if name == "rapidnn.cli.main":
+                raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, "rapidnn.cli.main")
+    monkeypatch.setattr(sys, "meta_path", [Interrupted(), *sys.meta_path])
+    with pytest.raises(SystemExit) as exit_:
+        run()
+    assert exit_.value.code == 130
+    assert capsys.readouterr().err == "rapidnn: interrupted\n"
 
 
 def test_a_result_never_replaces_an_input(demo, tmp_path, weights):

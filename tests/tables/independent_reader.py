@@ -106,7 +106,7 @@ class _Run:
         codes, window = self.edges[step["source"]].values, step["window"]
         weights, o = step["weight_codes"], len(step["bias"])
         channel = np.arange(o).reshape(o, *[1] * (codes.ndim - 2 if window else 0))
-        book = channel if len(step["values"]) == o else 0
+        book = channel if len(step["products"]) == o else 0
         acc = step["bias"].astype(np.int64)[channel]
         if not window:
             for k in range(codes.shape[-1]):
@@ -118,7 +118,10 @@ class _Run:
                     x = seen[:, first + c]
                     acc = acc + step["products"][book, weights[(channel, c, *offset)], x] * inside
         for term in step["residuals"]:
-            acc = acc + term["rows"][book, self.edges[term["source"]].values]
+            acc = (
+                acc
+                + term["rows"][channel if len(term["rows"]) == o else 0, self.edges[term["source"]].values]
+            )
         return _Edge(acc, scales=step["acc_scales"], unit=channel)
 
     def PooledSum(self, step):

@@ -15,6 +15,7 @@ def evaluate(
     network: options.FloatNet = None,
     weights: options.Weights = None,
     backend: options.Backend = "cpu",
+    device: options.Device = None,
     as_json: options.Json = False,
 ) -> None:
     """Run labelled data through the tables, bit-true, and print the accuracy (on the test data by default)."""
@@ -38,6 +39,7 @@ def evaluate(
             y,
             float_outputs=expected,
             backend=backend,
+            device=device,
             progress=lambda done, total: stages("evaluate", done, total),
         )
     if found.single and found.name == composed.info.get("data"):
@@ -47,6 +49,7 @@ def evaluate(
         "data": found.name,
         "split": sources.split_name(found, split),
         "backend": backend,
+        "device": device,
         **evaluation.to_json(),
     }
     terminal.result(result, text.evaluation_table(evaluation))

@@ -42,7 +42,13 @@ Limit = Annotated[
     int | None, typer.Option("--limit", min=1, help="Use only the first so many samples.", show_default=False)
 ]
 Backend = Annotated[
-    str, typer.Option("--backend", help="cpu, numpy or reference; all give the same integers.")
+    str, typer.Option("--backend", help="cpu, numpy, reference or torch; all give the same integers.")
+]
+Device = Annotated[
+    str | None,
+    typer.Option(
+        "--device", help="With --backend torch: cpu, cuda, cuda:1; default cpu.", show_default=False
+    ),
 ]
 Hardware = Annotated[str, typer.Option("--hardware", help="A built-in machine's name or a .yaml file.")]
 Overrides = Annotated[

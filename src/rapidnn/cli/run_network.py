@@ -26,6 +26,7 @@ def run(
         Path, typer.Option("-o", "--output", metavar="Y.npz", help="Results to write.", show_default=False)
     ],
     backend: options.Backend = "cpu",
+    device: options.Device = None,
     as_json: options.Json = False,
 ) -> None:
     """Run raw inputs through the tables; writes outputs (float32) and accumulators (int32).
@@ -37,6 +38,12 @@ def run(
 
     terminal = Terminal("run", as_json=as_json)
     check_output(output, artifact, inputs)
+    if inputs.is_dir():
+        raise DataError(f"{inputs}: a folder; --input takes an .npz with raw samples under the key inputs")
+    if not inputs.exists():
+        raise DataError(
+            f"{inputs}: no such file; --input takes an .npz with raw samples under the key inputs"
+        )
     composed = rapidnn.load(artifact)
     arrays = read_arrays(inputs)
     if "inputs" not in arrays:
@@ -50,7 +57,7 @@ def run(
         )
     with terminal.progress() as stages:
         accumulators = composed.run(
-            x, backend=backend, progress=lambda done, total: stages("run", done, total)
+            x, backend=backend, device=device, progress=lambda done, total: stages("run", done, total)
         )
     try:
         with atomic_path(output) as temporary, temporary.open("wb") as file:
@@ -64,6 +71,7 @@ def run(
         "samples": len(x),
         "output_shape": list(composed.program.output_shape),
         "backend": backend,
+        "device": device,
     }
     shape = "x".join(map(str, composed.program.output_shape))
     terminal.result(result, f"ran {len(x)} samples; {output} holds outputs and accumulators of {shape} each")

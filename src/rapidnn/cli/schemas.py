@@ -56,7 +56,10 @@ def result_schemas() -> dict[str, dict[str, Any]]:
             },
             validation=evaluation,
         ),
-        "evaluate": _object(Evaluation, extra={"artifact": str, "data": str, "split": str, "backend": str}),
+        "evaluate": _object(
+            Evaluation,
+            extra={"artifact": str, "data": str, "split": str, "backend": str, "device": str | None},
+        ),
         "run": _object(
             extra={
                 "artifact": str,
@@ -65,6 +68,7 @@ def result_schemas() -> dict[str, dict[str, Any]]:
                 "samples": int,
                 "output_shape": list[int],
                 "backend": str,
+                "device": str | None,
             }
         ),
         "cost": _object(Cost, extra={"artifact": str, "data": str, "samples": int}),

@@ -6,7 +6,7 @@ import math
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,11 +20,15 @@ from rapidnn.execute.reference import Edge, Observer, run_reference
 from rapidnn.execute.vectorised import run_vectorised
 from rapidnn.tables.artifact import Artifact, load_artifact, save_artifact
 from rapidnn.tables.levels import bits
+from rapidnn.tables.override import with_products
 from rapidnn.tables.program import Program
 
-Executor = Callable[[Program, NDArray[np.float32], Observer | None], Edge]
+if TYPE_CHECKING:
+    from rapidnn.execute.torch_backend import TorchNetwork
+
+Executor = Callable[[NDArray[Any]], Edge]
 Progress = Callable[[int, int], None]
-BACKENDS = ("cpu", "numpy", "reference")
+BACKENDS = ("cpu", "numpy", "reference", "torch")
 DEFAULT_BACKEND = "cpu"
 
 _EDGE_BYTES = 64 << 20
@@ -59,6 +63,7 @@ class ComposedNetwork:
         self.info = dict(info)
         self.levels = dict(levels or {})
         self._native: NativeNetwork | None = None
+        self._torch: dict[str, TorchNetwork] = {}
 
     def __repr__(self) -> str:
         return (
@@ -71,6 +76,7 @@ class ComposedNetwork:
         x: Any,
         *,
         backend: str = DEFAULT_BACKEND,
+        device: str | None = None,
         threads: int | None = None,
         progress: Progress | None = None,
     ) -> NDArray[np.float32]:
@@ -81,8 +87,10 @@ class ComposedNetwork:
         x
             Array or tensor ``(N, *input_shape)``, preprocessed, used as float32.
         backend
-            ``"cpu"`` (native kernels; operators on the host go through ``"numpy"``), ``"numpy"`` (portable) or
-            ``"reference"`` (the definition, slow); the integers are the same.
+            ``"cpu"`` (native kernels; operators on the host go through ``"numpy"``), ``"numpy"`` (portable),
+            ``"reference"`` (the definition, slow) or ``"torch"`` (tensor operations); the integers are the same.
+        device
+            Of the torch backend, as torch names it: ``"cpu"`` (the default), ``"cuda"``, ``"cuda:1"``.
         threads
             Threads of the native kernels, default all cores; the result does not depend on it.
         progress
@@ -95,15 +103,16 @@ class ComposedNetwork:
         Raises
         ------
         DataError
-            On an unknown backend, another shape, or NaN.
+            On an unknown backend, a device that is not there, another shape, or NaN.
         """
-        return self.real(self.run(x, backend=backend, threads=threads, progress=progress))
+        return self.real(self.run(x, backend=backend, device=device, threads=threads, progress=progress))
 
     def accumulators(
         self,
         x: Any,
         *,
         backend: str = DEFAULT_BACKEND,
+        device: str | None = None,
         threads: int | None = None,
         progress: Progress | None = None,
     ) -> NDArray[np.int32]:
@@ -120,13 +129,14 @@ class ComposedNetwork:
             raise DataError(
                 "the network ends in an operator that runs on the host; it has no last-layer integers"
             )
-        return self.run(x, backend=backend, threads=threads, progress=progress)
+        return self.run(x, backend=backend, device=device, threads=threads, progress=progress)
 
     def run(
         self,
         x: Any,
         *,
         backend: str = DEFAULT_BACKEND,
+        device: str | None = None,
         threads: int | None = None,
         observe: Observer | None = None,
         progress: Progress | None = None,
@@ -140,21 +150,18 @@ class ComposedNetwork:
             raise DataError(f"threads={threads!r}: expected a positive integer")
         if backend not in BACKENDS:
             raise DataError(f"backend {backend!r} is unknown; available: {', '.join(BACKENDS)}")
+        if device is not None and backend != "torch":
+            raise DataError(f"device {device!r} belongs to the backend 'torch'; backend {backend!r} has none")
         array = as_array(x)
         if array.ndim == 0 or len(array) == 0:
             check_input(self.program, array)
             kind = np.float32 if self.program.ends_on_host else np.int32
             return np.zeros((0, *self.program.output_shape), kind)
-        native = backend == "cpu" and observe is None and supports(self.program)
-        execute = run_reference if backend == "reference" else run_vectorised
-        size, parts = _NATIVE_BATCH if native else self.batch_size(), []
+        execute, size = self._executor(backend, device, threads, observe)
+        parts = []
         for start in range(0, len(array), size):
             batch = check_input(self.program, array[start : start + size])
-            if native:
-                result = self.native().run(batch, threads=threads or os.cpu_count() or 1)
-            else:
-                result = execute(self.program, batch, observe)
-            parts.append(self._finish(result))
+            parts.append(self._finish(execute(batch)))
             if progress is not None:
                 progress(min(start + size, len(array)), len(array))
         return np.concatenate(parts)
@@ -189,6 +196,42 @@ class ComposedNetwork:
             self._native = NativeNetwork(self.program)
         return self._native
 
+    def torch(self, device: str | None = None) -> TorchNetwork:
+        """The program's tables on a torch device, put there at the first use.
+
+        Raises
+        ------
+        DataError
+            If torch is not installed, or there is no such device.
+        """
+        name = "cpu" if device is None else device
+        if name not in self._torch:
+            try:
+                from rapidnn.execute.torch_backend import TorchNetwork
+            except ImportError as error:
+                raise DataError(
+                    f"backend 'torch' needs PyTorch, which cannot be imported ({error}); install torch, or use "
+                    f"backend {DEFAULT_BACKEND!r}"
+                ) from None
+            self._torch[name] = TorchNetwork(self.program, name)
+        return self._torch[name]
+
+    def with_products(self, products: Mapping[str, NDArray[np.integer]]) -> ComposedNetwork:
+        """This network with other product tables, such as a damaged crossbar's; the rest is shared.
+
+        Parameters
+        ----------
+        products
+            By layer (a weighted sum's name): integers ``(O, w, u)``, one table per output channel whatever the
+            granularity, or ``(w, u)`` for all; anything that fits ``product_bits`` bits.
+
+        Raises
+        ------
+        DataError
+            If a layer has no product tables, an array does not fit, or a sum could reach 2**31.
+        """
+        return ComposedNetwork(with_products(self.program, products), self.preprocess, self.info)
+
     def batch_size(self) -> int:
         """Samples that NumPy runs at once, so that the largest edge stays within 64 MiB."""
         largest = 4 * max(math.prod(shape) for shape in self.program.shapes.values())
@@ -197,6 +240,20 @@ class ComposedNetwork:
     def save(self, path: str | Path) -> None:
         """Write the artifact atomically; raises ArtifactError where the file cannot be written."""
         save_artifact(Artifact(self.program, self.preprocess.to_json(), self.info, self.levels), path)
+
+    def _executor(
+        self, backend: str, device: str | None, threads: int | None, observe: Observer | None
+    ) -> tuple[Executor, int]:
+        """What runs a batch, and how many samples it takes at once."""
+        program = self.program
+        if backend == "cpu" and observe is None and supports(program):
+            native, count = self.native(), threads or os.cpu_count() or 1
+            return lambda batch: native.run(batch, threads=count), _NATIVE_BATCH
+        if backend == "torch":
+            network = self.torch(device)
+            return lambda batch: network.run(batch, observe), self.batch_size()
+        run = run_reference if backend == "reference" else run_vectorised
+        return lambda batch: run(program, batch, observe), self.batch_size()
 
     def _finish(self, result: Edge) -> NDArray[Any]:
         if self.program.output in self.program.group_of:

@@ -63,6 +63,7 @@ def evaluate(
     *,
     float_outputs: NDArray[np.floating] | None = None,
     backend: str = DEFAULT_BACKEND,
+    device: str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
     """Run raw data ``x`` (the network's ``preprocess`` is applied) bit-true and compare with integer labels ``(N,)``.
@@ -71,6 +72,8 @@ def evaluate(
     ----------
     float_outputs
         The float network's outputs ``(N, classes)`` for the same samples, for the comparison.
+    backend, device
+        As in a call of the network.
 
     Raises
     ------
@@ -78,7 +81,7 @@ def evaluate(
         If samples and labels differ in number, there are none, the network does not end in one score per class, or a
         label has no score.
     """
-    outputs = composed_outputs(composed, x, backend=backend, progress=progress)
+    outputs = composed_outputs(composed, x, backend=backend, device=device, progress=progress)
     return compare_outputs(outputs, labels, float_outputs)
 
 
@@ -87,13 +90,15 @@ def composed_outputs(
     x: NDArray[Any],
     *,
     backend: str = DEFAULT_BACKEND,
+    device: str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> NDArray[np.float32]:
     """float32 outputs for raw data, preprocessed and run a piece at a time."""
     composed.preprocess.check(x)
     parts = []
     for start in range(0, len(x), _CHUNK):
-        parts.append(composed(composed.preprocess.apply(x[start : start + _CHUNK]), backend=backend))
+        batch = composed.preprocess.apply(x[start : start + _CHUNK])
+        parts.append(composed(batch, backend=backend, device=device))
         if progress is not None:
             progress(min(start + _CHUNK, len(x)), len(x))
     return np.concatenate(parts) if parts else np.zeros((0, *composed.program.output_shape), np.float32)

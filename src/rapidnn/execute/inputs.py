@@ -35,5 +35,6 @@ def check_input(program: Program, x: NDArray[Any]) -> NDArray[np.float32]:
 def as_array(x: Any) -> NDArray[Any]:
     """An array or tensor as a NumPy array, without importing torch."""
     if hasattr(x, "detach"):
-        x = x.detach().cpu().numpy()
+        x = x.detach().cpu()
+        x = x.float().numpy() if x.dtype.is_floating_point else x.numpy()  # NumPy has no bfloat16
     return np.asarray(x)

@@ -177,7 +177,13 @@ class _Packer:
         wanted = _channel_last(source_shape) if convolution else self._natural(step.source)
         source = self._source(step.source, wanted)
         order = _channel_last(shape) if convolution else self._natural(step.name)
-        terms = [(self._source(term.source, order), term.rows) for term in step.residuals]
+        sets = len(
+            step.products
+        )  # over the codebooks' where tables are damaged; rows then repeat for every set
+        terms = [
+            (self._source(term.source, order), np.broadcast_to(term.rows, (sets, term.rows.shape[1])))
+            for term in step.residuals
+        ]
         first, place, base = _walk(step, source_shape, shape)
         group = self.program.group_of[step.source]
         codes = packing.grouped_codes(step)
@@ -186,7 +192,7 @@ class _Packer:
             source,
             step.channels,
             step.groups,
-            len(step.values),
+            sets,
             first,
             place,
             base,

@@ -175,7 +175,8 @@ def weighted_sum(step: WeightedSum, edges: dict[str, Edge], shape: tuple[int, ..
                 acc[:, mine] += np.where(real, looked_up, 0)
         channel_axis = 1
     for term in step.residuals:
-        unit = book.reshape([-1 if axis == channel_axis else 1 for axis in range(acc.ndim)])
+        row = np.arange(channels) if len(term.rows) > 1 else np.zeros(channels, np.intp)
+        unit = row.reshape([-1 if axis == channel_axis else 1 for axis in range(acc.ndim)])
         acc += term.rows.astype(np.int64)[unit, edges[term.source]]
     return acc
 

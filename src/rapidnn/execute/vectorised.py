@@ -39,7 +39,7 @@ _GATHER_COLUMNS = 4096
 def run_vectorised(program: Program, x: NDArray[np.float32], observe: Observer | None = None) -> Edge:
     """Same contract and same integers as :func:`rapidnn.execute.reference.run_reference`."""
     edges: dict[str, Edge] = {}
-    for step, finished in zip(program.steps, _last_uses(program), strict=True):
+    for step, finished in zip(program.steps, last_uses(program), strict=True):
         edges[step.name] = _run(program, step, edges, x)
         if observe is not None:
             observe(step.name, edges[step.name])
@@ -48,7 +48,7 @@ def run_vectorised(program: Program, x: NDArray[np.float32], observe: Observer |
     return edges[program.output]
 
 
-def _last_uses(program: Program) -> list[list[str]]:
+def last_uses(program: Program) -> list[list[str]]:
     """For each step the edges that nothing reads after it."""
     last: dict[str, int] = {}
     for position, step in enumerate(program.steps):

@@ -76,8 +76,9 @@ class WeightedSum:
 
     ``weight_codes`` uint8 ``(O, K)`` or ``(O, I / groups, *kernel)``. Weight codebooks come in ``G`` sets: one
     for the layer (G = 1) or one per output channel (G = O); ``values`` int32 ``(G, w)``, ``scales`` float64 ``(G,)``.
-    ``products`` int16 or int32 ``(G, w, u)``. ``bias`` int32 ``(O,)``. ``acc_scales`` float64 ``(G,)``:
-    the real value of one accumulator unit. ``bound`` is above the magnitude of every partial sum in any order.
+    ``products`` int16 or int32 ``(G, w, u)``, or ``(O, w, u)`` for one table per output channel whatever G is (damaged
+    tables differ from neuron to neuron). ``bias`` int32 ``(O,)``. ``acc_scales`` float64 ``(G,)``: the real value of
+    one accumulator unit. ``bound`` is above the magnitude of every partial sum in any order.
     """
 
     name: str

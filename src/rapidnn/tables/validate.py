@@ -177,11 +177,11 @@ def _weighted_sum(program: Program, step: WeightedSum) -> None:
         _scale(scale, "")
     _expect(2 <= step.product_bits <= 31, "product_bits must be 2 to 31")
     wanted = np.int16 if step.product_bits <= 16 else np.int32
-    _array(step.products, wanted, (sets, size, group.size), "products")
-    _expect(
-        int(np.abs(step.products.astype(np.int64)).max()) <= product_limit(step.product_bits),
-        "a product is too wide",
-    )
+    tables = step.channels if len(step.products) == step.channels else sets
+    _array(step.products, wanted, (tables, size, group.size), "products")
+    limit = product_limit(step.product_bits)
+    least, most = int(step.products.min()), int(step.products.max())
+    _expect(-limit - 1 <= least and most <= limit, "a product is too wide")
     _array(step.bias, np.int32, (step.channels,), "bias")
     bounds = neuron_bounds(step.products, step.weight_codes) + np.abs(step.bias.astype(np.int64))
     for term in step.residuals:
