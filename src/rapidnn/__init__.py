@@ -13,13 +13,24 @@ if TYPE_CHECKING:
     from rapidnn.errors import RapidnnError
     from rapidnn.execute.composed import ComposedNetwork, load
     from rapidnn.machine.network import estimate
+    from rapidnn.rivals.compare import compare
 
-__all__ = ["ComposedNetwork", "Preprocess", "RapidnnError", "__version__", "compose", "estimate", "load"]
+__all__ = [
+    "ComposedNetwork",
+    "Preprocess",
+    "RapidnnError",
+    "__version__",
+    "compare",
+    "compose",
+    "estimate",
+    "load",
+]
 
 _HOME = {
     "ComposedNetwork": "rapidnn.execute.composed",
     "Preprocess": "rapidnn.data.preprocess",
     "RapidnnError": "rapidnn.errors",
+    "compare": "rapidnn.rivals.compare",
     "compose": "rapidnn.composer.compose",
     "estimate": "rapidnn.machine.network",
     "load": "rapidnn.execute.composed",

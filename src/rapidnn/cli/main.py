@@ -10,7 +10,19 @@ from typing import Annotated
 import typer
 
 from rapidnn import __version__
-from rapidnn.cli import bench, compose, cost, demo, evaluate, hardware, inspect, report, run_network, train
+from rapidnn.cli import (
+    bench,
+    compare,
+    compose,
+    cost,
+    demo,
+    evaluate,
+    hardware,
+    inspect,
+    report,
+    run_network,
+    train,
+)
 from rapidnn.errors import RapidnnError
 
 OK, INTERNAL, USER, INTERRUPTED = 0, 1, 2, 130
@@ -32,6 +44,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "evaluate": evaluate.evaluate,
     "run": run_network.run,
     "cost": cost.cost,
+    "compare": compare.compare,
     "inspect": inspect.inspect,
     "report": report.report,
 }

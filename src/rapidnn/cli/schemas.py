@@ -18,6 +18,8 @@ from rapidnn.frontends.support import NodeSupport
 from rapidnn.machine import Cost
 from rapidnn.machine.records import Choice, Constant
 from rapidnn.report.facts import LayerFacts
+from rapidnn.report.rivals import Explanation
+from rapidnn.rivals.compare import ComparedMachine
 
 _GROUP = {"name": str, "bits": int, "values": list[float], "pad_code": int | None, "edges": list[str]}
 
@@ -72,6 +74,21 @@ def result_schemas() -> dict[str, dict[str, Any]]:
             }
         ),
         "cost": _object(Cost, extra={"artifact": str, "data": str, "samples": int}),
+        "compare": _object(
+            extra={
+                "artifact": str,
+                "data": str,
+                "samples": int,
+                "hardware": str,
+                "basis": str,
+                "node_nm": float | None,
+                "macs": int,
+                "accuracy": float | None,
+                "machines": list[ComparedMachine],
+                "eight_bit": list[ComparedMachine],
+                "explained": Explanation | None,
+            }
+        ),
         "inspect": {
             "anyOf": [
                 _object(

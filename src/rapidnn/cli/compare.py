@@ -1,0 +1,67 @@
+"""``rapidnn compare``: the machine of an artifact beside ISAAC, PipeLayer, DaDianNao, Eyeriss and GPUs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from rapidnn.cli import options, sources
+from rapidnn.cli.console import Terminal
+from rapidnn.errors import HardwareError
+
+
+def compare(
+    artifact: options.ArtifactFile,
+    data: options.Data = None,
+    split: options.Split = None,
+    against: Annotated[
+        str, typer.Option(help="Rivals: isaac, pipelayer, dadiannao, eyeriss, gtx1080, h200.")
+    ] = "isaac,pipelayer,dadiannao,gtx1080",
+    basis: Annotated[
+        str, typer.Option(help="Compare speeds per area, per power, by chip, or by capacity.")
+    ] = "area",
+    node: Annotated[
+        float | None, typer.Option("--node", help="Bring all to one technology node, nm.", show_default=False)
+    ] = None,
+    explain: Annotated[
+        str | None,
+        typer.Option("--explain", metavar="RIVAL", help="Print the sum a rival's figures come from."),
+    ] = None,
+    hardware: options.Hardware = "rapidnn-hpca20",
+    changes: options.Overrides = None,
+    samples: options.Samples = 32,
+    seed: options.Seed = 0,
+    as_json: options.Json = False,
+) -> None:
+    """Time, energy and area of the artifact's machine and of its rivals on the same network."""
+    import rapidnn
+    from rapidnn.report import rivals as tables
+
+    terminal = Terminal("compare", as_json=as_json)
+    names = [name.strip() for name in against.split(",") if name.strip()]
+    if explain is not None and explain.removesuffix("@8") not in names:
+        raise HardwareError(f"--explain {explain}: it is not among the rivals compared ({', '.join(names)})")
+    overrides = options.overrides(changes)
+    composed = rapidnn.load(artifact)
+    with terminal.progress() as stages:
+        found = sources.data_set(data or composed.info.get("data"), None, stages)
+        x, _ = sources.labelled(found, split, samples)
+        result = rapidnn.compare(
+            composed,
+            composed.preprocess.apply(x),
+            names,
+            basis=basis,  # type: ignore[arg-type]
+            hardware=hardware,
+            overrides=overrides,
+            node_nm=node,
+            seed=seed,
+        )
+    shown = list(tables.comparison_tables(result))
+    document = {"artifact": str(artifact), "data": found.name, "samples": len(x), **result.to_json()}
+    document["explained"] = None
+    if explain is not None:
+        explained = tables.explanation(result.costs[explain])
+        shown += tables.explanation_tables(explained)
+        document["explained"] = explained.to_json()
+    terminal.result(document, *shown)
