@@ -25,6 +25,8 @@ def check_input(program: Program, x: NDArray[Any]) -> NDArray[np.float32]:
     if x.dtype.kind not in "fiub":
         raise DataError(f"input has type {x.dtype}, expected numbers")
     result = np.asarray(x, np.float32)
+    if not result.flags.aligned:  # a view into a file's bytes, say; the kernels read whole floats
+        result = result.copy()
     bad = np.isnan(result)
     if bad.any():
         sample = int(np.argwhere(bad)[0][0])

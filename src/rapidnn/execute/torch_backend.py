@@ -18,7 +18,7 @@ from torch import Tensor
 from rapidnn.errors import DataError
 from rapidnn.execute.inputs import check_input
 from rapidnn.execute.reference import Edge, Observer, run_step
-from rapidnn.execute.torch_sums import TorchSum, TorchTerm, windows
+from rapidnn.execute.torch_sums import TorchSum, TorchTerm, look_up, windows
 from rapidnn.execute.vectorised import last_uses
 from rapidnn.graph import ops
 from rapidnn.tables.program import (
@@ -117,7 +117,7 @@ class TorchNetwork:
                 self._terms[name] = [TorchTerm(term, 0, rank, self.device) for term in step.terms]
                 self._tables[name] = (self._put(np.int32(0) if step.offset is None else step.offset),)
             case CodeProduct():
-                self._tables[name] = (self._put(step.products.astype(np.int32)),)
+                self._tables[name] = (self._put(step.products.astype(np.int32).reshape(-1)),)
             case Encode():
                 unit = program.unit_index(step.source)
                 self._tables[name] = tuple(self._put(table) for table in (step.thresholds, step.codes, unit))
@@ -137,20 +137,21 @@ class TorchNetwork:
             case WeightedSum():
                 return self._add_terms(self._sums[step.name](edges[step.source]), step, edges)
             case PooledSum():
-                decoded = tables[0][edges[step.source].int()]
+                decoded = look_up(tables[0], edges[step.source])
                 view = windows(decoded, step.window, step.divisor_index.shape, 0)
                 return view.sum(dim=_kernel_axes(step.window.kernel), dtype=torch.int32)
             case CodeSum():
                 return self._add_terms(tables[0], step, edges)
             case CodeProduct():
-                return tables[0][edges[step.left].int(), edges[step.right].int()]
+                rows = edges[step.left].int() * step.products.shape[1]
+                return look_up(tables[0], rows + edges[step.right])
             case Encode():
                 return _encode(step, tables, self._unit_axis[step.name], edges[step.source])
             case Carry():
                 return self._carry(step, edges[step.source])
             case Join():
                 parts = [edges[name] for name in step.sources]
-                recoded = [table[codes.int()] for table, codes in zip(tables, parts, strict=False)]
+                recoded = [look_up(table, codes) for table, codes in zip(tables, parts, strict=False)]
                 return torch.cat(recoded or parts, dim=step.axis + 1)
             case _:
                 read = {name: _to_host(edges[name]) for name in sources_of(step)}
@@ -216,13 +217,13 @@ def _encode(step: Encode, tables: tuple[Tensor, ...], axis: int | None, acc: Ten
     thresholds, codes, unit = tables
     sets = len(step.thresholds)
     if sets == 1:
-        return codes[0][_count_below(thresholds[0], acc)]
+        return look_up(codes[0], _count_below(thresholds[0], acc))
     if axis is not None:  # one search of as many rows
         rows = acc.movedim(axis + 1, 0)
         found = torch.searchsorted(thresholds, rows.reshape(sets, -1).contiguous())
         return codes.gather(1, found).view(rows.shape).movedim(0, axis + 1)
     result = torch.empty_like(acc, dtype=torch.uint8)
     for t in range(sets):
-        part = codes[t][_count_below(thresholds[t], acc)]
+        part = look_up(codes[t], _count_below(thresholds[t], acc))
         result = torch.where(unit == t, part, result)
     return result

@@ -119,7 +119,7 @@ class TorchSum:
 
     def _patches(self, x: Tensor, out: tuple[int, ...]) -> Tensor:
         """The inputs of every neuron, ``(positions of the batch, groups, taps)``."""
-        x = self._values[x.int()] if self._factors else x.int()
+        x = look_up(self._values, x) if self._factors else x.int()
         if self.step.window is None:
             return x.reshape(-1, 1, self.taps)
         view = windows(x, self.step.window, out, self._fill)
@@ -149,7 +149,12 @@ class TorchTerm:
 
     def __call__(self, codes: Tensor) -> Tensor:
         """int32 of the codes' shape."""
-        return self._rows[codes.int() + self._first]
+        return look_up(self._rows, codes + self._first)
+
+
+def look_up(table: Tensor, index: Tensor) -> Tensor:
+    """``table[index]`` of a table ``(n,)``, several times as fast as torch's own indexing by a tensor."""
+    return table.index_select(0, index.reshape(-1).int()).view(index.shape)
 
 
 def windows(x: Tensor, window: Window | ops.MaxPool, out: tuple[int, ...], fill: int) -> Tensor:
