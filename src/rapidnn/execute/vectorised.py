@@ -12,6 +12,7 @@ import math
 import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from rapidnn.execute.inputs import check_input
 from rapidnn.execute.reference import Edge, Ints, Observer, run_step
 from rapidnn.tables.program import (
+    CodeGroup,
     Encode,
     EncodeInput,
     EncodeReal,
@@ -34,6 +36,10 @@ from rapidnn.tables.program import (
 
 _PATCH_BYTES = 64 << 20
 _GATHER_COLUMNS = 4096
+_KNOWN_FACTORS: WeakKeyDictionary[WeightedSum, tuple[CodeGroup, NDArray[np.floating] | None]] = (
+    WeakKeyDictionary()
+)
+"""Decoded weights of the steps seen, each with the code group they hold for: batches need not decode them again."""
 
 
 def run_vectorised(program: Program, x: NDArray[np.float32], observe: Observer | None = None) -> Edge:
@@ -103,7 +109,7 @@ def _weighted_sum(program: Program, step: WeightedSum, edges: dict[str, Edge]) -
     shape = program.shapes[step.name]
     channels_last = shape if step.window is None else (*shape[1:], shape[0])
     result = np.empty((len(x), *channels_last), np.int32)
-    factors = _factors(step, group.values)
+    factors = _known_factors(step, group)
     positions = math.prod(channels_last[:-1])
     itemsize = 8 if factors is None else factors.itemsize
     chunk = max(1, _PATCH_BYTES // (positions * step.taps * step.groups * itemsize))
@@ -123,6 +129,13 @@ def _weighted_sum(program: Program, step: WeightedSum, edges: dict[str, Edge]) -
     for term in step.residuals:
         channel_first += term.rows[unit, edges[term.source]]
     return np.ascontiguousarray(channel_first)
+
+
+def _known_factors(step: WeightedSum, group: CodeGroup) -> NDArray[np.floating] | None:
+    known = _KNOWN_FACTORS.get(step)
+    if known is None or known[0] is not group:
+        known = _KNOWN_FACTORS[step] = (group, _factors(step, group.values))
+    return known[1]
 
 
 def _factors(step: WeightedSum, inputs: Int32) -> NDArray[np.floating] | None:
