@@ -36,6 +36,16 @@ class IntervalCost {
     const double s = first_[j] - first_[i];
     return std::max(0.0, (second_[j] - second_[i]) - s * s / w);
   }
+  // out[c] = previous[from + c] + own(from + c, j).
+  void extend(const double* previous, std::size_t from, std::size_t count, std::size_t j, double* out) const {
+    const double w_end = weight_[j], s_end = first_[j], q_end = second_[j];
+    const double *w_at = weight_.data() + from, *s_at = first_.data() + from, *q_at = second_.data() + from;
+    for (std::size_t c = 0; c < count; ++c) {
+      const double w = w_end - w_at[c], s = s_end - s_at[c];
+      const double spread = (q_end - q_at[c]) - s * s / (w > 0 ? w : 1.0);
+      out[c] = previous[from + c] + (spread > 0 && w > 0 ? spread : 0.0);
+    }
+  }
   double mean(std::size_t i, std::size_t j) const {
     const double w = weight_[j] - weight_[i];
     return center_ + (w > 0 ? (first_[j] - first_[i]) / w : 0);
@@ -51,46 +61,60 @@ class IntervalCost {
 using Row = std::vector<double>;
 using Back = std::vector<std::int32_t>;
 
-// next[j] = min over i <= j of previous[i] + cost(i, j), for j in [lo, hi), knowing the split lies in [from, to].
-void fill(const IntervalCost& cost, const Row& previous, Row& next, Back& back, std::size_t lo, std::size_t hi,
-          std::size_t from, std::size_t to) {
+// How many candidates are costed at once: a loop without branches, which compilers turn into vectors.
+constexpr std::size_t kAtOnce = 32;
+
+// next[j] = min over i <= j of previous[i] + cost(i, j), for j in [lo, hi), knowing the split lies in [from, to], and
+// where earlier is not null, not before earlier[j].
+void fill(const IntervalCost& cost, const Row& previous, Row& next, Back& back, const Back* earlier, std::size_t lo,
+          std::size_t hi, std::size_t from, std::size_t to) {
   while (lo < hi) {
     const std::size_t mid = lo + (hi - lo) / 2;
     double best = std::numeric_limits<double>::infinity();
-    std::size_t arg = from;
-    const std::size_t last = std::min(mid, to);
-    for (std::size_t i = from; i <= last; ++i) {
-      const double candidate = previous[i] + cost.own(i, mid);
-      if (candidate < best) {
-        best = candidate;
-        arg = i;
+    const std::size_t end = std::min(mid, to) + 1;
+    const std::size_t hint = earlier == nullptr ? from : static_cast<std::size_t>((*earlier)[mid]);
+    const std::size_t begin = std::min(std::max(from, hint), end - 1);
+    std::size_t arg = begin;
+    double candidates[kAtOnce];
+    for (std::size_t i = begin; i < end; i += kAtOnce) {
+      const std::size_t some = std::min(kAtOnce, end - i);
+      cost.extend(previous.data(), i, some, mid, candidates);
+      for (std::size_t c = 0; c < some; ++c) {
+        if (candidates[c] < best) {
+          best = candidates[c];
+          arg = i + c;
+        }
       }
     }
     next[mid] = best;
     back[mid] = static_cast<std::int32_t>(arg);
-    fill(cost, previous, next, back, lo, mid, from, arg);
+    fill(cost, previous, next, back, earlier, lo, mid, from, arg);
     lo = mid + 1;
     from = arg;
   }
 }
 
+// Where the last of c + 1 clusters begins, for each end; costs are kept for one layer at a time.
 struct Layer {
-  Row cost;
   Back back;
-  std::vector<char> zero;  // whether the last cluster is the one held at zero
+  std::vector<char> zero;  // whether the last cluster is the one held at zero; empty where none can be
 };
 
-Layer own_layer(const IntervalCost& cost, const Layer& previous, std::size_t n) {
-  Layer layer{Row(n + 1), Back(n + 1), std::vector<char>(n + 1, 0)};
-  fill(cost, previous.cost, layer.cost, layer.back, 0, n + 1, 0, n);
+// With one cluster more the last one never begins earlier: that holds while no layer had a choice of costs.
+Layer own_layer(const IntervalCost& cost, Row& row, const Back* earlier, std::size_t n) {
+  Layer layer{Back(n + 1), {}};
+  Row next(n + 1);
+  fill(cost, row, next, layer.back, earlier, 0, n + 1, 0, n);
+  row.swap(next);
   return layer;
 }
 
 // Where ending the zero cluster at j is cheaper than an own cluster, take it: its cost is a difference of prefix
 // sums, so the best start is a running minimum.
-void relax_with_zero(const IntervalCost& cost, const Row& before_zero, Layer& layer, std::size_t n) {
+void relax_with_zero(const IntervalCost& cost, const Row& before_zero, Row& row, Layer& layer, std::size_t n) {
   double best = std::numeric_limits<double>::infinity();
   std::size_t arg = 0;
+  layer.zero.assign(n + 1, 0);
   for (std::size_t j = 0; j <= n; ++j) {
     const double start = before_zero[j] - cost.about_zero(j);
     if (start < best) {
@@ -98,24 +122,24 @@ void relax_with_zero(const IntervalCost& cost, const Row& before_zero, Layer& la
       arg = j;
     }
     const double candidate = before_zero[arg] + (cost.about_zero(j) - cost.about_zero(arg));
-    if (candidate < layer.cost[j]) {
-      layer.cost[j] = candidate;
+    if (candidate < row[j]) {
+      row[j] = candidate;
       layer.back[j] = static_cast<std::int32_t>(arg);
       layer.zero[j] = 1;
     }
   }
 }
 
-Layer first_own(const IntervalCost& cost, std::size_t n) {
-  Layer layer{Row(n + 1), Back(n + 1, 0), std::vector<char>(n + 1, 0)};
-  for (std::size_t j = 0; j <= n; ++j) layer.cost[j] = cost.own(0, j);
-  return layer;
+Row first_own(const IntervalCost& cost, std::size_t n) {
+  Row row(n + 1);
+  for (std::size_t j = 0; j <= n; ++j) row[j] = cost.own(0, j);
+  return row;
 }
 
-Layer first_zero(const IntervalCost& cost, std::size_t n) {
-  Layer layer{Row(n + 1), Back(n + 1, 0), std::vector<char>(n + 1, 1)};
-  for (std::size_t j = 0; j <= n; ++j) layer.cost[j] = cost.about_zero(j);
-  return layer;
+Row first_zero(const IntervalCost& cost, std::size_t n) {
+  Row row(n + 1);
+  for (std::size_t j = 0; j <= n; ++j) row[j] = cost.about_zero(j);
+  return row;
 }
 
 void push(Clusters& found, double center, std::size_t end) {
@@ -149,17 +173,19 @@ void insert_zero(Clusters& found) {
 
 Clusters kmeans(const double* values, const double* weights, std::size_t n, int k, bool fix_zero) {
   const IntervalCost cost(values, weights, n);
-  // free[c]: c + 1 clusters, none held at zero; held[c]: one of them is.
-  std::vector<Layer> free_layers, held_layers;
-  free_layers.push_back(first_own(cost, n));
-  if (fix_zero) held_layers.push_back(first_zero(cost, n));
+  // free_layers[c]: c + 1 clusters, none held at zero; held_layers[c]: one of them is.
+  std::vector<Layer> free_layers{{Back(n + 1, 0), {}}}, held_layers;
+  Row free_row = first_own(cost, n), held_row;
+  if (fix_zero) {
+    held_row = first_zero(cost, n);
+    held_layers.push_back({Back(n + 1, 0), std::vector<char>(n + 1, 1)});
+  }
   for (int c = 1; c < k; ++c) {
     if (fix_zero) {
-      Layer held = own_layer(cost, held_layers.back(), n);
-      relax_with_zero(cost, free_layers.back().cost, held, n);
-      held_layers.push_back(std::move(held));
+      held_layers.push_back(own_layer(cost, held_row, nullptr, n));
+      relax_with_zero(cost, free_row, held_row, held_layers.back(), n);
     }
-    if (!fix_zero || c + 1 < k) free_layers.push_back(own_layer(cost, free_layers.back(), n));
+    if (!fix_zero || c + 1 < k) free_layers.push_back(own_layer(cost, free_row, &free_layers.back().back, n));
   }
 
   Clusters found;

@@ -2,7 +2,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 def add_to_histogram(
-    x: NDArray[np.float32], counts: NDArray[np.int64], low_sums: NDArray[np.int64]
+    x: NDArray[np.float32], counts: NDArray[np.int64], low_sums: NDArray[np.int64], threads: int = 1
+) -> None: ...
+def count_fine(
+    x: NDArray[np.float32],
+    first: NDArray[np.uint32],
+    shift: NDArray[np.uint8],
+    counts: NDArray[np.int64],
+    low_sums: NDArray[np.int64],
+    threads: int = 1,
+) -> None: ...
+def weigh_fine(
+    x: NDArray[np.float32],
+    importance: NDArray[np.float64],
+    exponent: int,
+    first: NDArray[np.uint32],
+    shift: NDArray[np.uint8],
+    sums: NDArray[np.uint64],
+    threads: int = 1,
+) -> None: ...
+def encode(
+    x: NDArray[np.float32],
+    cuts: NDArray[np.float32],
+    codes: NDArray[np.uint8],
+    threads: int = 1,
+    method: str = "best",
 ) -> None: ...
 def kmeans(
     values: NDArray[np.float64], weights: NDArray[np.float64], k: int, fix_zero: bool

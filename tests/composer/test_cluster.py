@@ -1,4 +1,5 @@
 from fractions import Fraction
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -7,6 +8,8 @@ from hypothesis import strategies as st
 
 from rapidnn.composer.cluster import cluster, encode, exact_thresholds, weighted_points
 from rapidnn.composer.histogram import Histogram
+from rapidnn.composer.weights import channels_together, weight_codebooks
+from rapidnn.errors import ComposeError
 
 
 def sse_of(x, codebook):
@@ -84,3 +87,41 @@ def test_encode_takes_the_nearest():
     real = found.values * found.scale
     chosen = np.abs(x - real[encode(x, found.values, found.scale)])
     assert np.allclose(chosen, np.abs(x[..., None] - real).min(axis=-1), atol=1e-6)
+
+
+def test_a_group_of_channels_shares_a_codebook():
+    rng = np.random.default_rng(0)
+    weight = (rng.normal(size=(7, 50)) * np.arange(1, 8)[:, None]).astype(np.float32)
+
+    def books(granularity, **options):
+        settings = SimpleNamespace(granularity=granularity, operand_bits=16)
+        return weight_codebooks(weight, 4, settings, **options)
+
+    def error(found):
+        rows = np.arange(7) % len(found.values)
+        real = found.values * found.scales[:, None]
+        return float(((real[rows[:, None], found.codes] - weight) ** 2).sum())
+
+    groups = books("group:3")
+    assert groups.values.shape == (7, 4)
+    for same in ([0, 1, 2], [3, 4, 5]):
+        assert (groups.values[same] == groups.values[same[0]]).all()
+        assert len(set(groups.scales[same])) == 1
+    assert (groups.scales[[0, 3, 6]] != groups.scales[[3, 6, 0]]).all()
+    own = books("layer")
+    alone = weight_codebooks(weight[3:6], 4, SimpleNamespace(granularity="layer", operand_bits=16))
+    assert (alone.codes == groups.codes[3:6]).all()
+    assert error(books("channel")) < error(groups) < error(own)
+    for a, b in ((books("group:1"), books("channel")), (books("group:9"), own)):
+        assert (a.values == b.values).all()
+        assert (a.codes == b.codes).all()
+    assert (books("group:3", hold_zero=True).values == 0).any(axis=1).all()
+    weighted = books("layer", importance=np.repeat(np.eye(7)[2], 50).reshape(7, 50))
+    alone = weight_codebooks(weight[2:3], 4, SimpleNamespace(granularity="layer", operand_bits=16))
+    assert (weighted.values == alone.values).all()
+
+
+@pytest.mark.parametrize("granularity", ["group:0", "group:", "group:x", "row"])
+def test_unknown_granularity(granularity):
+    with pytest.raises(ComposeError, match="group:N"):
+        channels_together(granularity, 8)

@@ -3,6 +3,7 @@
 import itertools
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -63,3 +64,25 @@ def test_histogram_counts_every_value_and_merges_exactly():
     bits = x.view(np.uint32)
     ordered = np.where(bits >> 31, ~bits, bits ^ np.uint32(0x80000000))
     assert (whole[0] == np.bincount(ordered >> 16, minlength=65536)).all()
+
+
+def test_finer_bins_add_up_to_the_coarse_ones():
+    rng = np.random.default_rng(1)
+    x = np.concatenate([rng.normal(size=300_000), [0.0, -0.0, 1e-40, -1e-40, 3e38, -3e38]]).astype(np.float32)
+    coarse = np.zeros((2, 65536), np.int64)
+    _native.add_to_histogram(x, *coarse, threads=2)
+    fine = np.zeros((2, 65536 * 8), np.int64)
+    _native.add_to_histogram(x, *fine, threads=2)
+    assert (fine.reshape(2, 65536, 8).sum(axis=2) == coarse).all()
+    shift = rng.integers(10, 17, 65536).astype(np.uint8)
+    slots = 1 << (16 - shift.astype(np.int64))
+    first = (np.cumsum(slots) - slots).astype(np.uint32)
+    mixed = np.zeros((2, slots.sum()), np.int64)
+    _native.count_fine(x, first, shift, *mixed, threads=3)
+    assert (np.add.reduceat(mixed, first.astype(np.int64), axis=1) == coarse).all()
+    words = np.zeros(4 * slots.sum(), np.uint64)
+    _native.weigh_fine(x, np.full(len(x), 0.5), 41, first, shift, words, threads=3)
+    weighed = words[0::2].astype(object) + words[1::2].astype(object) * 2**64
+    assert (mixed.astype(object) * 2**40 == weighed.reshape(-1, 2).T).all()
+    with pytest.raises(ValueError, match="slots"):
+        _native.count_fine(x, first, shift, *mixed[:, :-1].copy())

@@ -8,14 +8,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rapidnn import _native
-from rapidnn.composer.histogram import Histogram
+from rapidnn.composer.pieces import pieces, spread, thread_count
+from rapidnn.composer.points import Points, weighted_points
 from rapidnn.tables.program import Float64, Int32, UInt8
+
+__all__ = [
+    "SnappedCodebook",
+    "cluster",
+    "cluster_all",
+    "encode",
+    "exact_thresholds",
+    "midpoints",
+    "weighted_points",
+]
 
 WIDE_OPERAND_BITS = 16
 SNAP_TOLERANCE = 1.05
 """A codebook whose snapped error exceeds this multiple of the unsnapped one gets 16-bit operands."""
 
-_EXACT_POINTS = 4096
 _SCALE_CANDIDATES = 64
 
 
@@ -34,30 +44,16 @@ class SnappedCodebook:
     optimal_sse: float
 
 
-def weighted_points(x: NDArray[np.float32]) -> tuple[Float64, Float64]:
-    """Distinct values of ``x`` with their counts; over 4096 of them, the means of float-key bins instead."""
-    flat = x.reshape(-1)
-    if flat.size <= 8 * _EXACT_POINTS:
-        values, counts = np.unique(flat, return_counts=True)
-        if len(values) <= _EXACT_POINTS:
-            return values.astype(np.float64), counts.astype(np.float64)
-    histogram = Histogram()
-    histogram.add(flat)
-    return histogram.points()
-
-
-def cluster(
-    points: tuple[Float64, Float64], size: int, operand_bits: int, *, hold_zero: bool = False
-) -> SnappedCodebook:
+def cluster(points: Points, size: int, operand_bits: int, *, hold_zero: bool = False) -> SnappedCodebook:
     """The codebook of at most ``size`` values with the least squared error, on the operand grid.
 
-    This is :func:`cluster_all` for one set of points.
+    This is :func:`cluster_all` for one set of :func:`~rapidnn.composer.points.weighted_points`.
     """
     return cluster_all([points], size, operand_bits, hold_zero=hold_zero)[0]
 
 
 def cluster_all(
-    sets: list[tuple[Float64, Float64]], size: int, operand_bits: int, *, hold_zero: bool = False
+    sets: list[Points], size: int, operand_bits: int, *, hold_zero: bool = False, threads: int | None = None
 ) -> list[SnappedCodebook]:
     """One codebook for each set of points, all on grids of the same width.
 
@@ -71,8 +67,10 @@ def cluster_all(
         8 or 16. At 8, a snapped error (summed over the sets) above 1.05 of the unsnapped one is answered with 16.
     hold_zero
         Whether the exact value 0 must be one of the values.
+    threads
+        Default as many as there are processors; the result does not depend on it.
     """
-    optima = [_native.kmeans(values, weights, size, hold_zero) for values, weights in sets]
+    optima = spread(lambda points: _native.kmeans(*points, size, hold_zero), sets, threads)
     masses = [
         np.diff(np.concatenate([[0.0], np.cumsum(weights)])[ends], prepend=0.0)
         for (_, ends, _), (_, weights) in zip(optima, sets, strict=True)
@@ -114,10 +112,17 @@ def midpoints(values: Int32, scale: float) -> Float64:
     return np.asarray((wide[:-1] + wide[1:]) * (0.5 * scale))
 
 
-def encode(x: NDArray[np.float32], values: Int32, scale: float) -> UInt8:
-    """Code of the nearest codebook value for each element, on a tie the lower: uint8 of the same shape."""
+def encode(x: NDArray[np.float32], values: Int32, scale: float, *, threads: int | None = None) -> UInt8:
+    """Code of the nearest codebook value for each element, on a tie the lower: uint8 of the same shape.
+
+    ``x`` is compared with the midpoints rounded to float32; NaN takes the last code. It is streamed: a memory-mapped
+    array is never copied whole. The result does not depend on the number of threads.
+    """
     mids = midpoints(values, scale).astype(np.float32)
-    return np.searchsorted(mids, x.reshape(-1), side="left").astype(np.uint8).reshape(x.shape)
+    codes = np.empty(x.shape, np.uint8)
+    for piece, target in pieces([x, codes], [np.float32, np.uint8], write_last=True):
+        _native.encode(piece, mids, target, thread_count(threads))
+    return codes
 
 
 def exact_thresholds(values: Int32, scale: float) -> NDArray[np.float32]:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rapidnn import _native
+from rapidnn.composer.pieces import pieces
 
 BINS = 1 << 16
 _NON_FINITE_EXPONENT = 0x7F80  # the bfloat16 pattern of infinity; larger magnitudes are NaN
@@ -22,9 +23,10 @@ class Histogram:
         self.counts = np.zeros(BINS, np.int64)
         self.low_sums = np.zeros(BINS, np.int64)
 
-    def add(self, x: NDArray[np.float32]) -> None:
-        """Count all values of ``x`` (float32, any shape)."""
-        _native.add_to_histogram(np.ascontiguousarray(x, np.float32).reshape(-1), self.counts, self.low_sums)
+    def add(self, x: NDArray[np.float32], threads: int = 1) -> None:
+        """Count all values of ``x`` (float32, any shape; streamed, so a memory-mapped array is never copied)."""
+        for (piece,) in pieces([x], [np.float32]):
+            _native.add_to_histogram(piece, self.counts, self.low_sums, threads)
 
     def merge(self, other: Histogram) -> None:
         """Add another histogram's counts to this one."""
@@ -34,9 +36,7 @@ class Histogram:
     @property
     def finite(self) -> bool:
         """Whether every value counted was finite."""
-        ordered = np.arange(BINS)
-        magnitude = np.where(ordered >= BINS // 2, ordered - BINS // 2, BINS // 2 - 1 - ordered)
-        return not self.counts[magnitude >= _NON_FINITE_EXPONENT].any()
+        return finite_keys(self.counts > 0)
 
     @property
     def total(self) -> int:
@@ -51,7 +51,7 @@ class Histogram:
         """The distribution as weighted points: the mean of each occupied bin, ascending, and its count, float64."""
         keys = np.flatnonzero(self.counts)
         counts = self.counts[keys]
-        low_edge, high_edge = _value(keys, 0), _value(keys, 0xFFFF)
+        low_edge, high_edge = key_values(keys, 0), key_values(keys, 0xFFFF)
         mean_low = self.low_sums[keys] / counts / 0xFFFF
         means = low_edge + (high_edge - low_edge) * mean_low
         # Both zeros, and denormals, count as zero.
@@ -62,8 +62,16 @@ class Histogram:
         return values, weights
 
 
-def _value(keys: NDArray[np.intp], low: int) -> NDArray[np.float64]:
-    ordered = (keys.astype(np.uint32) << np.uint32(16)) | np.uint32(low)
+def finite_keys(occupied: NDArray[np.bool_]) -> bool:
+    """Whether only keys of finite values are marked: bool ``(65536,)``."""
+    ordered = np.arange(BINS)
+    magnitude = np.where(ordered >= BINS // 2, ordered - BINS // 2, BINS // 2 - 1 - ordered)
+    return not occupied[magnitude >= _NON_FINITE_EXPONENT].any()
+
+
+def key_values(keys: NDArray[np.intp], low: NDArray[np.int64] | int) -> NDArray[np.float64]:
+    """The floats with these keys and low 16 bits of the ordered pattern, float64."""
+    ordered = (keys.astype(np.uint32) << np.uint32(16)) | np.asarray(low, np.uint32)
     positive = ordered >> np.uint32(31) != 0
     bits = np.where(positive, ordered ^ np.uint32(0x80000000), ~ordered)
     return bits.view(np.float32).astype(np.float64)
