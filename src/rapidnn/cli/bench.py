@@ -66,3 +66,42 @@ def simulate(
             progress=stages,
         )
     terminal.result(found.to_json(), found.rows_table(), found.means_table())
+
+
+@app.command("cluster")
+def cluster(
+    points: Annotated[
+        list[int] | None,
+        typer.Option(
+            "--points",
+            metavar="N",
+            help="Number of weights, put to every engine; default 1e5, 1e6 and 16e6, as each can bear. Repeatable.",
+            show_default=False,
+        ),
+    ] = None,
+    size: Annotated[
+        list[int] | None,
+        typer.Option(
+            "--size", metavar="K", help="Codebook size; default 16 and 64. Repeatable.", show_default=False
+        ),
+    ] = None,
+    weights: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--weights", metavar="NAME", help="normal, outlier or vgg16. Repeatable.", show_default=False
+        ),
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="At most 1e6 weights, rivals at most 1e5, no VGG-16.")
+    ] = False,
+    as_json: options.Json = False,
+) -> None:
+    """Optimal clustering beside scikit-learn and kmeans1d: time, memory, and the error over the optimum."""
+    from rapidnn.bench.cluster import cluster as measure
+
+    terminal = Terminal("bench cluster", as_json=as_json)
+    with terminal.progress() as stages:
+        found = measure(points, size, workloads=weights, quick=quick, progress=stages)
+    for engine in found.left_out:
+        terminal.notice(f"{engine.engine} is left out: {engine.reason}")
+    terminal.result(found.to_json(), found.table())

@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from rapidnn.bench.cluster_records import Clustering
 from rapidnn.bench.records import Simulation
 from rapidnn.execute.evaluate import Evaluation
 from rapidnn.frontends.support import NodeSupport
@@ -120,6 +121,7 @@ def result_schemas() -> dict[str, dict[str, Any]]:
             ]
         },
         "report": _object(extra={"artifact": str, "report": str, "size_kib": float}),
+        "bench cluster": _object(Clustering),
         "bench simulate": _object(Simulation),
         "hardware list": _object(extra={"hardware": list[str]}),
         "hardware show": _object(
