@@ -8,9 +8,10 @@ import pytest
 from rapidnn.machine import estimate_program, load_hardware
 from rapidnn.machine.allocation import allocate
 from rapidnn.machine.chip import edge_buffers
-from rapidnn.machine.macro import NeuronModel, Profile
+from rapidnn.machine.macro import Profile
 from rapidnn.machine.pipeline import plan_layers
-from rapidnn.machine.placement import StageTime, place
+from rapidnn.machine.placement import place
+from rapidnn.machine.stage import stage_time
 from rapidnn.tables.program import CodeSum, Program, Residual
 from tests.machine.programs import conv_program, dense_program, encode, encode_input, group, weighted
 from tests.machine.test_cost import assert_closed, collect, cost_of
@@ -22,8 +23,7 @@ def stages_of(program, overrides=None):
     stages = []
     for layer in plan_layers(program):
         profile = Profile.of(statistics.steps[layer.name]) if layer.counted else Profile.empty()
-        cost = NeuronModel(layer, profile, hardware).cost()
-        stages.append(StageTime(cost, place(layer, hardware), hardware))
+        stages.append(stage_time(layer, profile, hardware))
     return stages
 
 
@@ -73,9 +73,9 @@ def test_sharing_fills_blocks_until_they_are_full():
 
 def test_tables_that_do_not_fit_are_reloaded_and_charged():
     program = dense_program(inputs=500, outputs=4, w=16, u=16)
-    cost = cost_of(program, {"rna.rows": 110, "rna.columns": 128})
+    cost = cost_of(program, {"rna.rows": 110, "rna.columns": 128, "counters.width_bits": 9})
     assert cost.by_component["reload"] > 0
-    assert any("do not fit" in note for note in cost.notes)
+    assert any("bits of its tables do not fit" in note for note in cost.notes)
     assert cost.peak == ()
     assert any("no peak is stated" in note for note in cost.notes)
     assert_closed(cost)

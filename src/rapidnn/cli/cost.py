@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from typing import Annotated
+
 import rich.rule
+import typer
 
 from rapidnn.cli import options, sources
 from rapidnn.cli.console import Terminal
@@ -15,6 +19,13 @@ def cost(
     hardware: options.Hardware = "rapidnn-hpca20",
     changes: options.Overrides = None,
     samples: options.Samples = 32,
+    audit: Annotated[
+        bool, typer.Option("--audit", help="List every bit that moves or is written, by structure.")
+    ] = False,
+    rate: Annotated[
+        float | None,
+        typer.Option("--rate", metavar="R", help="State lifetimes at R inputs/s too.", show_default=False),
+    ] = None,
     seed: options.Seed = 0,
     as_json: options.Json = False,
 ) -> None:
@@ -37,4 +48,16 @@ def cost(
             progress=lambda done, total: stages("run", done, total),
         )
     result = {"artifact": str(artifact), "data": found.name, "samples": len(x), **estimated.to_json()}
-    terminal.result(result, rich.rule.Rule(f"{hardware}: {artifact}"), *text.cost_tables(estimated))
+    tables = [*text.cost_tables(estimated)]
+    result["lifetime_at"] = None
+    if rate is not None:
+        result["lifetime_at"] = {"inputs_per_s": rate, **_finite(estimated.lifetime_at(rate))}
+        tables.append(text.lifetime_table(estimated, rate))
+    if audit:
+        tables.append(text.audit_table(estimated))
+    terminal.result(result, rich.rule.Rule(f"{hardware}: {artifact}"), *tables)
+
+
+def _finite(lifetimes: dict[str, float]) -> dict[str, float | None]:
+    """Lifetimes in seconds as JSON has them: none where no cell is written."""
+    return {f"{name}_s": None if math.isinf(s) else s for name, s in lifetimes.items()}

@@ -74,7 +74,15 @@ def result_schemas() -> dict[str, dict[str, Any]]:
                 "device": str | None,
             }
         ),
-        "cost": _object(Cost, extra={"artifact": str, "data": str, "samples": int}),
+        "cost": _object(
+            Cost,
+            extra={
+                "artifact": str,
+                "data": str,
+                "samples": int,
+                "lifetime_at": dict[str, float | None] | None,
+            },
+        ),
         "compare": _object(
             extra={
                 "artifact": str,

@@ -5,14 +5,16 @@ from __future__ import annotations
 import heapq
 from collections.abc import Sequence
 
-from rapidnn.machine.placement import StageTime
+from rapidnn.machine.stage import StageTime
 
 
 def allocate(stages: Sequence[StageTime], blocks: int) -> list[int]:
     """Replicas of each stage (each at least 1) for the smallest time of the slowest stage within ``blocks`` blocks.
 
     The slowest stage is given its next useful number of replicas until the blocks run out or it cannot be split
-    further: no other use of the blocks could shorten the slowest stage, so the result is optimal.
+    further. Where more replicas never slow a stage down, that is optimal: a stage is only given more while it is the
+    slowest, so every allocation with a smaller slowest time gives each stage at least as many, and the one that could
+    not be afforded at the end could not be afforded there either.
     """
     replicas = [1] * len(stages)
     free = blocks - sum(stage.placement.blocks for stage in stages)
@@ -21,7 +23,7 @@ def allocate(stages: Sequence[StageTime], blocks: int) -> list[int]:
     while heap:
         _, index = heap[0]
         stage = stages[index]
-        more = _next_useful(stage.cost.layer.places, replicas[index])
+        more = stage.next_useful(replicas[index])
         price = (more - replicas[index]) * stage.placement.blocks
         if more == replicas[index] or price > free:
             return replicas
@@ -29,9 +31,3 @@ def allocate(stages: Sequence[StageTime], blocks: int) -> list[int]:
         replicas[index] = more
         heapq.heapreplace(heap, (-stage.cycles(more), index))
     return replicas
-
-
-def _next_useful(places: int, replicas: int) -> int:
-    """The least larger number of replicas for which the busiest one has fewer places; the same if there is none."""
-    busiest = -(-places // replicas)
-    return replicas if busiest <= 1 else -(-places // (busiest - 1))

@@ -16,6 +16,7 @@ BLOCK_PARTS = (
     "activation_am",
     "encoding_am",
     "shift_interconnect",
+    "partition_switches",
     "copy_shifter",
     "local_buffer",
 )
@@ -24,27 +25,40 @@ BLOCK_PARTS = (
 def block_area_um2(hardware: Hardware, layers: Sequence[Layer] = ()) -> dict[str, float]:
     """Area of one block by part, in um2; the local buffer of gather mode is sized to the largest of ``layers``.
 
-    The cell array is ``rows x columns x area_f2 x F**2``; the periphery is linear in rows + columns; counters, AM and
-    buffers are linear in bits. Figures of 40 and 45 nm stand side by side, unscaled.
+    The cell array is ``rows x columns x area_f2 x F**2``; the periphery is linear in rows + columns and in the bits of
+    a word, in F**2; partitions take an isolation transistor a column and boundary (FACTS 8.3); counters, AM and buffers
+    are linear in bits. Figures of 40 and 45 nm stand side by side, unscaled.
     """
     rna, cell, wires = hardware.rna, hardware.cell, hardware.interconnect
     square = (cell.feature_nm.value / 1000) ** 2
     counter = hardware.counters.width_bits.value / 32 * hardware.counters.area_um2_32b.value
     return {
         "crossbar_array": rna.rows.value * rna.columns.value * cell.area_f2.value * square,
-        "crossbar_periphery": hardware.crossbar.periphery_um2.value
-        * (rna.rows.value + rna.columns.value)
-        / 2048,
-        "counters": hardware.counters.resident.value * counter,
+        "crossbar_periphery": periphery_um2(hardware),
+        "counters": hardware.counters.resident.value * counter * counter_sets(hardware),
         "activation_am": _am(hardware),
         "encoding_am": _am(hardware),
         "shift_interconnect": rna.columns.value
         * wires.switch_f2.value
         * square
         * rna.shift_interconnect.value,
+        "partition_switches": rna.columns.value * (rna.partitions.value - 1) * wires.switch_f2.value * square,
         "copy_shifter": rna.copy_parallel.value * wires.shifter_um2.value,
         "local_buffer": _local_buffer(hardware, layers) if hardware.delivery.mode.value == "gather" else 0.0,
     }
+
+
+def periphery_um2(hardware: Hardware) -> float:
+    """Decoders, drivers and sense amplifiers of a crossbar, fitted to NVSim's arrays (FACTS 5)."""
+    rna, crossbar = hardware.rna, hardware.crossbar
+    lines = (rna.rows.value + rna.columns.value) * crossbar.line_f2.value
+    sensed = crossbar.word_bits.value * crossbar.sense_f2.value
+    return (lines + sensed) * (hardware.cell.feature_nm.value / 1000) ** 2
+
+
+def counter_sets(hardware: Hardware) -> int:
+    """Sets of counters: two where the next neuron's codes are counted during the addition."""
+    return 1 if hardware.rna.overlap.value == "none" else 2
 
 
 def _am(hardware: Hardware) -> float:

@@ -11,8 +11,8 @@ from rapidnn.machine.area import block_area_um2
 from rapidnn.machine.edges import edge_bits, stored_edges
 from rapidnn.machine.host import HostLayer
 from rapidnn.machine.layers import Layer
-from rapidnn.machine.placement import StageTime
 from rapidnn.machine.records import Hardware
+from rapidnn.machine.stage import StageTime
 from rapidnn.tables.program import Program, sources_of
 
 
@@ -28,19 +28,27 @@ class EdgeBuffer:
     copies: int
 
 
-def edge_buffers(program: Program, stages: Sequence[Layer | HostLayer]) -> dict[str, EdgeBuffer]:
+def edge_buffers(
+    program: Program,
+    stages: Sequence[Layer | HostLayer],
+    turn: Mapping[str, int] | None = None,
+    batch: int = 1,
+) -> dict[str, EdgeBuffer]:
     """Buffers by edge.
 
     Every stage works on whole tensors and on another input than its neighbours, so an edge from stage i to stage j
     is kept ``j - i + 1`` times, and the input of a max pool, which its own layer reads, once. Shape operators, zero
-    padding and joins within a codebook are read from their sources' buffers. What the host makes, it keeps.
+    padding and joins within a codebook are read from their sources' buffers. What the host makes, it keeps. Where
+    layers take turns (``turn`` by stage name), an edge into another turn is kept for the whole ``batch``.
     """
     order = {step: index for index, stage in enumerate(stages) for step in stage.steps}
     home = {step: stage.name for stage in stages for step in stage.steps}
     copies: dict[str, int] = {}
     for index, stage in enumerate(stages):
         for edge in _reads(program, stage):
-            copies[edge] = max(copies.get(edge, 1), index - order[edge] + 1)
+            crosses = turn is not None and turn.get(home[edge], 0) != turn.get(stage.name, 0)
+            kept = batch if crosses else index - order[edge] + 1
+            copies[edge] = max(copies.get(edge, 1), kept)
     return {edge: EdgeBuffer(home[edge], edge_bits(program, edge), kept) for edge, kept in copies.items()}
 
 
@@ -54,11 +62,15 @@ def _reads(program: Program, stage: Layer | HostLayer) -> list[str]:
 
 @dataclass(frozen=True)
 class Floor:
-    """Layers in blocks, in pipeline order: replicas, chips, and distances on the die."""
+    """Layers in blocks, in pipeline order: replicas, chips, and distances on the die.
+
+    ``turns`` are the stages that lie in the blocks together; there is more than one where the chips do not hold all.
+    """
 
     hardware: Hardware
     stages: tuple[StageTime, ...]
     replicas: tuple[int, ...]
+    turns: tuple[range, ...]
 
     @cached_property
     def block_parts_um2(self) -> dict[str, float]:
@@ -76,13 +88,23 @@ class Floor:
 
     @property
     def blocks_used(self) -> int:
-        """Blocks of all layers."""
-        return sum(self.blocks(i) for i in range(len(self.stages)))
+        """Blocks in use at once, at most."""
+        return max(sum(self.blocks(i) for i in turn) for turn in self.turns)
 
     @property
     def chips(self) -> int:
-        """Chips that hold one replica of every layer."""
-        return chips_needed(self.stages, self.hardware)
+        """Chips there are: as many as given, or as hold one replica of every layer."""
+        return chips_there(self.stages, self.hardware)
+
+    @property
+    def reloaded(self) -> bool:
+        """Whether the tables of layers are written again for every batch."""
+        return len(self.turns) > 1 or any(stage.placement.turns > 1 for stage in self.stages)
+
+    @cached_property
+    def turn_of(self) -> dict[str, int]:
+        """The turn each layer works in, by name."""
+        return {self.stages[i].cost.layer.name: t for t, turn in enumerate(self.turns) for i in turn}
 
     def half_side_mm(self, index: int) -> float:
         """Half the side of a layer's blocks: from their edge, where its buffer lies, to their middle."""
@@ -103,15 +125,17 @@ class Floor:
     def chip_shares(self, index: int) -> dict[int, float]:
         """Share of a layer's blocks on each chip: layers fill the chips one after another."""
         size = self.hardware.chip.blocks
-        first = sum(self.blocks(i) for i in range(index))
+        turn = next(turn for turn in self.turns if index in turn)
+        first = sum(self.blocks(i) for i in range(turn.start, index))
         end = first + self.blocks(index)
         chips = range(first // size, (end - 1) // size + 1)
         return {c: (min(end, (c + 1) * size) - max(first, c * size)) / (end - first) for c in chips}
 
 
-def chips_needed(stages: Sequence[StageTime], hardware: Hardware) -> int:
-    """Least number of chips with a block for every channel set of every layer."""
-    return math.ceil(sum(stage.placement.blocks for stage in stages) / hardware.chip.blocks)
+def chips_there(stages: Sequence[StageTime], hardware: Hardware) -> int:
+    """The number of chips given, or the least with a block for every channel set of every layer."""
+    needed = math.ceil(sum(stage.placement.blocks for stage in stages) / hardware.chip.blocks)
+    return hardware.chip.chips.value or needed
 
 
 def link_bits(program: Program, floor: Floor, home: Mapping[str, int], index: int) -> float:

@@ -14,6 +14,9 @@ from pydantic import ValidationError
 from rapidnn.errors import HardwareError
 from rapidnn.machine.records import Hardware
 
+TECHNOLOGY = "cell.technology"
+"""The override that brings a whole cell: applied first, so that others may change what it brings."""
+SET_BY_USER = "set by the user"
 _SUFFIX = ".yaml"
 
 
@@ -32,7 +35,8 @@ def load_hardware(name_or_path: str | Path, overrides: Mapping[str, str | float]
         One of :func:`hardware_names`, or the path of a YAML description.
     overrides
         Dotted field -> value, in the field's own unit; text is read as an integer, number, flag or word. The field
-        keeps its unit and says ``set by the user`` as its source.
+        keeps its unit and says ``set by the user`` as its source. ``cell.technology`` is one of :func:`cell_names`;
+        the cell brings its gates, area, endurance, energies and times.
 
     Raises
     ------
@@ -41,12 +45,38 @@ def load_hardware(name_or_path: str | Path, overrides: Mapping[str, str | float]
         value, or a programme the cell cannot run.
     """
     data = _read(name_or_path)
-    for key, value in (overrides or {}).items():
+    changes = dict(overrides or {})
+    if TECHNOLOGY in changes:
+        _take_cell(data, str(changes.pop(TECHNOLOGY)).strip())
+    for key, value in changes.items():
         _override(data, key, value)
     try:
         return Hardware.model_validate(data)
     except ValidationError as error:
         raise HardwareError(f"hardware {str(name_or_path)!r}: {_first(error, data)}") from None
+
+
+def cell_names() -> tuple[str, ...]:
+    """Names of the cells that ``cell.technology`` takes, sorted."""
+    folder = files("rapidnn") / "hardware" / "cells"
+    return tuple(sorted(p.name.removesuffix(_SUFFIX) for p in folder.iterdir() if p.name.endswith(_SUFFIX)))
+
+
+def _take_cell(data: dict[str, Any], name: str) -> None:
+    """Put a cell's records over the description's: energies and times that belong together change together."""
+    names = cell_names()
+    if name not in names:
+        hint = _nearest(name, names)
+        raise HardwareError(f"cell.technology={name}: unknown{hint}; known: {', '.join(names)}")
+    text = (files("rapidnn") / "hardware" / "cells" / f"{name}{_SUFFIX}").read_text("utf-8")
+    for section, records in yaml.safe_load(text).items():
+        for field, record in records.items():
+            target = data.setdefault(section, {}).setdefault(field, {})
+            if field == "technology":
+                target.update(value=record["value"], source=SET_BY_USER, confidence="assumption")
+            else:
+                target.clear()
+                target.update(record)
 
 
 def _read(name_or_path: str | Path) -> dict[str, Any]:
@@ -87,7 +117,7 @@ def _override(data: dict[str, Any], key: str, value: str | float) -> None:
     given = _scalar(value)
     if isinstance(node["value"], list) and isinstance(given, str):
         given = [word.strip() for word in given.split(",")]
-    node.update(value=given, source="set by the user", confidence="assumption")
+    node.update(value=given, source=SET_BY_USER, confidence="assumption")
 
 
 def _fields(data: Any, prefix: str = "") -> Iterator[str]:

@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from rapidnn.errors import DataError
-from rapidnn.machine.allocation import allocate
 from rapidnn.machine.area import buffer_area_um2
-from rapidnn.machine.chip import Floor, chips_needed, edge_buffers, link_bits
+from rapidnn.machine.audit import audit_rows, summed
+from rapidnn.machine.charges import layer_ledger, layer_link_bits
+from rapidnn.machine.chip import Floor, edge_buffers
 from rapidnn.machine.comparison import compared
 from rapidnn.machine.confidence import confidence_counts
-from rapidnn.machine.cost import HOST, MACHINE, Cost, LayerCost, PeakPoint
-from rapidnn.machine.edges import FLOAT_BITS, code_bits
+from rapidnn.machine.cost import Cost, LayerCost, PeakPoint
+from rapidnn.machine.edges import FLOAT_BITS
 from rapidnn.machine.host import HostLayer, host_ledger, host_ns, link_ns
+from rapidnn.machine.layer_costs import block_stage_cost, host_stage_cost
 from rapidnn.machine.layers import Layer
-from rapidnn.machine.ledger import COMPONENTS, ZEROS, Ledger
-from rapidnn.machine.macro import NeuronCost, NeuronModel, Profile
+from rapidnn.machine.ledger import BLOCK_COMPONENTS, ZEROS, Ledger
+from rapidnn.machine.lifetime import busiest_writes, lifetime_s
+from rapidnn.machine.macro import Profile
 from rapidnn.machine.notes import floor_notes, hardware_notes, host_notes
 from rapidnn.machine.peak import peak_points
 from rapidnn.machine.pipeline import plan_stages
-from rapidnn.machine.placement import StageTime, place
-from rapidnn.machine.readout import pool_search
+from rapidnn.machine.precision import energy_interval_95, time_interval_95
 from rapidnn.machine.records import Hardware
+from rapidnn.machine.residency import plan_floor
+from rapidnn.machine.stage import StageTime, stage_time
 from rapidnn.machine.statistics import ProgramStatistics
+from rapidnn.machine.timing import Timing, pipeline_timing
+from rapidnn.machine.topdown import TwoWays, two_ways
 from rapidnn.tables.program import Program
 
 
@@ -50,9 +54,7 @@ def estimate_program(program: Program, statistics: ProgramStatistics, hardware: 
     """
     pipeline = plan_stages(program)
     stages = tuple(_stage(layer, statistics, hardware) for layer in pipeline if isinstance(layer, Layer))
-    blocks = chips_needed(stages, hardware) * hardware.chip.blocks
-    floor = Floor(hardware, stages, tuple(allocate(stages, blocks)))
-    return _Estimate(program, statistics, hardware, pipeline, floor).cost()
+    return _Estimate(program, statistics, hardware, pipeline, plan_floor(stages, hardware)).cost()
 
 
 def _stage(layer: Layer, statistics: ProgramStatistics, hardware: Hardware) -> StageTime:
@@ -62,8 +64,7 @@ def _stage(layer: Layer, statistics: ProgramStatistics, hardware: Hardware) -> S
         profile = Profile.of(statistics.steps[layer.name])
     else:
         raise DataError(f"the statistics lack step {layer.name!r}; collect them from a run of this program")
-    placement = place(layer, hardware)
-    return StageTime(NeuronModel(layer, profile, hardware).cost(), placement, hardware)
+    return stage_time(layer, profile, hardware)
 
 
 @dataclass(frozen=True)
@@ -86,191 +87,141 @@ class _Estimate:
         """The stages that run on the host."""
         return tuple(stage for stage in self.pipeline if isinstance(stage, HostLayer))
 
+    @cached_property
+    def ledgers(self) -> dict[str, Ledger]:
+        """Energy of every stage by name, in pipeline order."""
+        index = {layer.name: i for i, layer in enumerate(self.layers)}
+        return {
+            stage.name: host_ledger(stage, self.hardware)
+            if isinstance(stage, HostLayer)
+            else layer_ledger(self.program, self.floor, index[stage.name])
+            for stage in self.pipeline
+        }
+
+    @cached_property
+    def stage_ns(self) -> dict[str, float]:
+        """Time of every stage in blocks by name, what comes to it over links included."""
+        return {layer.name: self._stage_ns(index) for index, layer in enumerate(self.layers)}
+
+    @cached_property
+    def buffers_um2(self) -> dict[str, float]:
+        """Area of the buffers each layer's codes lie in, by the layer that makes them."""
+        areas = dict.fromkeys((layer.name for layer in self.layers), 0.0)
+        turn = self.floor.turn_of
+        batch = self.hardware.chip.batch.value
+        for buffer in edge_buffers(self.program, self.pipeline, turn, batch).values():
+            areas[buffer.producer] += buffer_area_um2(self.hardware, buffer.bits * buffer.copies)
+        return areas
+
     def cost(self) -> Cost:
         """The whole result."""
-        buffers = self._buffers_um2()
-        by_layer = self._by_layer(buffers)
-        bottleneck, stage_ns = self._bottleneck(by_layer)
-        handover = self.hardware.chip.handover_cycles.value * self.hardware.rna.cycle_ns.value
-        period = stage_ns + handover
-        latency = sum(layer.stage_ns + handover for layer in by_layer)
-        energy, macs = sum(layer.energy_pj for layer in by_layer), sum(layer.macs for layer in by_layer)
-        areas = self._areas_um2(buffers)
+        by_layer = self._by_layer()
+        total = summed(list(self.ledgers.values()))
+        host_times = {stage.name: host_ns(stage, self.hardware) for stage in self.hosted}
+        timing = pipeline_timing(self.floor, self.stage_ns, host_times)
+        energy, macs = total.energy_pj, sum(layer.macs for layer in by_layer)
+        areas = self._areas_um2()
         area = sum(areas.values())
         peak = peak_points(self.hardware)
+        ways = self._two_ways(total, timing)
+        gops = 2 * macs / timing.period_ns
         return Cost(
             hardware=self.hardware.name,
-            latency_ns=latency,
-            bottleneck_ns=period,
-            bottleneck_layer=bottleneck,
-            throughput_per_s=1e9 / period,
+            latency_ns=timing.latency_ns,
+            bottleneck_ns=timing.period_ns,
+            bottleneck_layer=timing.bottleneck,
+            throughput_per_s=1e9 / timing.period_ns,
             energy_pj=energy,
-            power_w=energy / period / 1000,
-            edp_pj_ns=energy * latency,
+            power_w=energy / timing.period_ns / 1000,
+            edp_pj_ns=energy * timing.latency_ns,
             macs=macs,
             host_macs=sum(stage.work.macs for stage in self.hosted),
-            gops_per_s=2 * macs / period,
-            gops_per_s_mm2=2 * macs / period / (area / 1e6),
+            gops_per_s=gops,
+            gops_per_s_mm2=gops / (area / 1e6),
             gops_per_s_w=2000 * macs / energy if energy > 0 else 0.0,
             area_um2=area,
             used_area_um2=area - areas["idle_blocks"] - areas["link"],
             block_area_um2=sum(self.floor.block_parts_um2.values()),
             chips=self.floor.chips,
+            turns=sum(max(self.floor.stages[i].placement.turns for i in t) for t in self.floor.turns),
+            batch=self.hardware.chip.batch.value,
+            reload_ns=timing.reload_ns,
             blocks_total=self._blocks_total(),
             blocks_used=self.floor.blocks_used,
-            utilisation=self._work_ns() / (self._blocks_total() * period),
+            utilisation=self._work_ns() / (self._blocks_total() * timing.period_ns),
             kib_per_neuron=self._kib_per_neuron(),
-            lifetime_s=self._lifetime_s(max(layer.writes_hottest for layer in by_layer), period),
-            lifetime_levelled_s=self._lifetime_s(max(layer.writes_mean for layer in by_layer), period),
-            by_component=_totals([layer.by_component for layer in by_layer]),
-            bits_by_component=_totals([layer.bits_by_component for layer in by_layer]),
+            lifetime_s=self._lifetime_s("hottest", timing),
+            lifetime_rotated_s=self._lifetime_s("rotated", timing),
+            lifetime_levelled_s=self._lifetime_s("mean", timing),
+            idle_power_w=ways[0].idle_pj / timing.period_ns / 1000 if ways else 0.0,
+            energy_interval_95=energy_interval_95(by_layer),
+            time_interval_95=time_interval_95(by_layer),
+            by_component=total.energies_pj(),
+            bits_by_component=total.bits(),
             area_by_component_um2=areas,
             by_layer=by_layer,
+            audit=audit_rows(total, macs),
+            two_ways=ways,
             peak=peak,
             comparison=compared(self.hardware, self._achieved(peak, area)),
             zeros=dict(ZEROS),
-            confidence=confidence_counts(self.hardware, hosted=bool(self.hosted), linked=self._linked),
+            confidence=confidence_counts(
+                self.hardware,
+                hosted=bool(self.hosted),
+                linked=self._linked,
+                reloaded=self.floor.reloaded,
+            ),
             notes=(*hardware_notes(self.hardware), *floor_notes(self.floor), *host_notes(by_layer)),
         )
 
     @property
     def _linked(self) -> bool:
-        """Whether bits leave the chip: to another one, or to the host in the middle of the network."""
+        """Whether bits leave the chip: to another one, to the host in the middle of the network, or from memory."""
         to_host = sum(stage.link_bits for stage in self.hosted)
         from_host = sum(layer.float_elements for layer in self.layers)
-        return self.floor.chips > 1 or to_host + from_host > 0
+        return self.floor.chips > 1 or self.floor.reloaded or to_host + from_host > 0
 
-    def _by_layer(self, buffers: Mapping[str, float]) -> tuple[LayerCost, ...]:
+    def _by_layer(self) -> tuple[LayerCost, ...]:
         index = {layer.name: i for i, layer in enumerate(self.layers)}
         return tuple(
-            self._host_layer(stage)
+            host_stage_cost(stage, self.ledgers[stage.name], self.hardware)
             if isinstance(stage, HostLayer)
-            else self._layer(index[stage.name], self._ledger(index[stage.name]), buffers[stage.name])
+            else block_stage_cost(
+                self.floor,
+                index[stage.name],
+                self.statistics.steps.get(stage.name) if stage.counted else None,
+                self.ledgers[stage.name],
+                self.stage_ns[stage.name],
+                self.buffers_um2[stage.name],
+            )
             for stage in self.pipeline
         )
 
-    def _bottleneck(self, by_layer: Sequence[LayerCost]) -> tuple[str, float]:
-        """What sets the pace: the slowest stage in blocks, or the host, which runs its stages one after another."""
-        slowest = max((y for y in by_layer if y.runs_on == MACHINE), key=lambda y: y.stage_ns)
-        on_host = sum(y.stage_ns for y in by_layer if y.runs_on == HOST)
-        return (HOST, on_host) if on_host > slowest.stage_ns else (slowest.name, slowest.stage_ns)
+    def _two_ways(self, total: Ledger, timing: Timing) -> tuple[TwoWays, ...]:
+        """Active time is that of all neurons; the blocks in use wait for the rest of the period."""
+        inside = sum(total[name].energy_pj for name in BLOCK_COMPONENTS)
+        active = self._work_ns()
+        waiting = max(0.0, self.floor.blocks_used * timing.period_ns - active)
+        return two_ways(self.hardware, inside, active, waiting)
 
     def _blocks_total(self) -> int:
         return self.floor.chips * self.hardware.chip.blocks
 
-    def _ledger(self, index: int) -> Ledger:
-        """Energy of a layer for one input: its neurons, and what lies around the blocks."""
-        stage, layer, hw = self.floor.stages[index], self.layers[index], self.hardware
-        read, write = hw.buffer.read_pj_32b.value / 32, hw.buffer.write_pj_32b.value / 32
-        wire, half = hw.wire.pj_per_bit_mm.value, self.floor.half_side_mm(index)
-        ledger = stage.cost.energy * layer.neurons
-        stream_bits = self.floor.streams(index) * stage.cost.stream_bits
-        ledger.charge("input_codes", stream_bits, read)
-        ledger.charge("broadcast", stream_bits, wire * self.floor.stream_mm(index))
-        direct_bits: float = sum(code_bits(size) for size in layer.residual_sizes)
-        direct_bits += layer.lookup.code_bits if layer.lookup else 0.0
-        ledger.charge("broadcast", direct_bits * layer.neurons, wire * half)
-        for readout in layer.readouts:
-            ledger.charge("code_output", readout.out_bits * layer.neurons, write + wire * half)
-        for pool in layer.pools:
-            found = pool_search(hw, pool)
-            ledger.charge("max_pool", found.bits * pool.windows, pj=found.energy_pj * pool.windows)
-        cell_read, cell_write = hw.crossbar.read_pj_32b.value / 32, hw.crossbar.write_pj_32b.value / 32
-        ledger.charge("reload", stage.placement.reload_bits * layer.neurons, read + cell_write + wire * half)
-        loaded = stage.placement.am_loads * stage.placement.am_load_bits * self.floor.blocks(index)
-        ledger.charge("reload", loaded, cell_read + hw.am.sram_write_pj_16b.value / 16)
-        ledger.charge("host_link", layer.float_elements * FLOAT_BITS, hw.link.pj_per_bit.value)
-        return ledger.charge("link", self._link_bits(index), hw.link.pj_per_bit.value)
-
-    def _link_bits(self, index: int) -> float:
-        if self.floor.chips == 1:
-            return 0.0
-        home = {step: i for i, layer in enumerate(self.layers) for step in layer.steps}
-        return link_bits(self.program, self.floor, home, index)
-
     def _stage_ns(self, index: int) -> float:
-        arriving = self._link_bits(index) + self.layers[index].float_elements * FLOAT_BITS
+        arriving = layer_link_bits(self.program, self.floor, index)
+        arriving += self.layers[index].float_elements * FLOAT_BITS
         cycles = self.floor.stages[index].cycles(self.floor.replicas[index])
         return cycles * self.hardware.rna.cycle_ns.value + link_ns(arriving, self.hardware)
 
-    def _layer(self, index: int, ledger: Ledger, buffer_um2: float) -> LayerCost:
-        stage, layer = self.floor.stages[index], self.layers[index]
-        counted = self.statistics.steps.get(layer.name) if layer.counted else None
-        mean, hottest = self._writes(stage.cost, index)
-        return LayerCost(
-            name=layer.name,
-            kind=layer.kind,
-            runs_on=MACHINE,
-            steps=layer.steps,
-            neurons=layer.neurons,
-            macs=layer.macs,
-            host_macs=0,
-            channels=layer.channels,
-            blocks=self.floor.blocks(index),
-            replicas=self.floor.replicas[index],
-            word_bits=layer.word_bits,
-            lanes=self.hardware.lanes(layer.word_bits) if layer.counted else 0,
-            addends_mean=counted.mean_addends if counted else 0.0,
-            addends_standard_error=counted.addends_standard_error if counted else 0.0,
-            cycles=dict(stage.cost.phases),
-            stage_ns=self._stage_ns(index),
-            energy_pj=ledger.energy_pj,
-            by_component=ledger.energies_pj(),
-            bits_by_component=ledger.bits(),
-            area_um2=self.floor.blocks(index) * sum(self.floor.block_parts_um2.values()) + buffer_um2,
-            writes_mean=mean,
-            writes_hottest=hottest,
-        )
+    def _lifetime_s(self, which: str, timing: Timing) -> float:
+        writes = busiest_writes(self.floor, lambda wear: float(getattr(wear, which)))
+        return lifetime_s(writes, timing.period_ns, self.hardware)
 
-    def _host_layer(self, stage: HostLayer) -> LayerCost:
-        ledger = host_ledger(stage, self.hardware)
-        return LayerCost(
-            name=stage.name,
-            kind=stage.kind,
-            runs_on=HOST,
-            steps=stage.steps,
-            neurons=stage.neurons,
-            macs=0,
-            host_macs=stage.work.macs,
-            channels=0,
-            blocks=0,
-            replicas=0,
-            word_bits=FLOAT_BITS,
-            lanes=0,
-            addends_mean=0.0,
-            addends_standard_error=0.0,
-            cycles={},
-            stage_ns=host_ns(stage, self.hardware),
-            energy_pj=ledger.energy_pj,
-            by_component=ledger.energies_pj(),
-            bits_by_component=ledger.bits(),
-            area_um2=0.0,
-            writes_mean=0.0,
-            writes_hottest=0.0,
-        )
-
-    def _writes(self, cost: NeuronCost, index: int) -> tuple[float, float]:
-        """Writes per working cell of the layer's busiest block for one input: mean over the cells, and hottest."""
-        stage = self.floor.stages[index]
-        neurons = stage.busiest_neurons(self.floor.replicas[index])
-        cells = stage.placement.working_rows * self.hardware.rna.columns.value
-        return (neurons * cost.cell_writes / cells if cells else 0.0), neurons * cost.hottest_writes
-
-    def _lifetime_s(self, writes: float, period_ns: float) -> float:
-        return self.hardware.cell.endurance_writes.value / writes * period_ns * 1e-9 if writes else math.inf
-
-    def _buffers_um2(self) -> dict[str, float]:
-        """Area of the buffers each layer's codes lie in, by the layer that makes them."""
-        areas = dict.fromkeys((layer.name for layer in self.layers), 0.0)
-        for buffer in edge_buffers(self.program, self.pipeline).values():
-            areas[buffer.producer] += buffer_area_um2(self.hardware, buffer.bits * buffer.copies)
-        return areas
-
-    def _areas_um2(self, buffers: Mapping[str, float]) -> dict[str, float]:
+    def _areas_um2(self) -> dict[str, float]:
         used = self.floor.blocks_used
         parts = self.floor.block_parts_um2
         areas = {part: used * area for part, area in parts.items()}
-        areas["buffers"] = sum(buffers.values())
+        areas["buffers"] = sum(self.buffers_um2.values())
         areas["idle_blocks"] = (self._blocks_total() - used) * sum(parts.values())
         areas["link"] = self.hardware.link.area_mm2.value * 1e6 * self.floor.chips * self._linked
         return areas
@@ -303,8 +254,3 @@ class _Estimate:
             achieved["peak_gops_per_s_w"] = point.gops_per_s_w
             achieved["chip_w"] = point.gops_per_s / point.gops_per_s_w
         return achieved
-
-
-def _totals(parts: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Sums by component."""
-    return {name: sum(part[name] for part in parts) for name in COMPONENTS}

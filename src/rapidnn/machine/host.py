@@ -154,8 +154,8 @@ def host_ledger(layer: HostLayer, hardware: Hardware) -> Ledger:
     computed = adds * host.add_pj.value + muls * host.mul_pj.value
     ledger = Ledger()
     ledger.charge("host", layer.work.accesses * FLOAT_BITS, host.sram_pj_32b.value / 32, pj=computed)
-    leaves = hardware.buffer.read_pj_32b.value / 32 + hardware.link.pj_per_bit.value
-    return ledger.charge("host_link", layer.link_bits, leaves)
+    ledger.charge("host_link", layer.link_bits, hardware.buffer.read_pj_32b.value / 32, action="read")
+    return ledger.charge("host_link", layer.link_bits, hardware.link.pj_per_bit.value)
 
 
 def host_ns(layer: HostLayer, hardware: Hardware) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import Literal, Self
 
 COMPONENTS: dict[str, str] = {
     "input_codes": "input codes read from the layer's buffer, and from a block's local buffer in gather mode",
@@ -31,9 +31,28 @@ COMPONENTS: dict[str, str] = {
     "host_link": "bits to and from the host in the middle of the network",
 }
 
+"""The components of the energy account, in order, and what each holds."""
+
 HOST_COMPONENTS = ("host", "host_link")
 """The components that the operators on the host bring."""
-"""The components of the energy account, in order, and what each holds."""
+
+BLOCK_COMPONENTS = (
+    "weight_codes",
+    "counters",
+    "counter_readout",
+    "product_rows",
+    "table_rows",
+    "addend_copies",
+    "lane_moves",
+    "nor_outputs",
+    "initialisation",
+    "result_read",
+    "comparisons",
+    "activation_am",
+    "activation_rows",
+    "encoding_am",
+)
+"""The components that lie wholly within RNA blocks: crossbar, counters and the two AM."""
 
 ZEROS: dict[str, str] = {
     "leakage": "no sourced figure for leakage or clock power of a block; idle blocks are taken as switched off",
@@ -52,18 +71,79 @@ ZEROS: dict[str, str] = {
 """What is charged nothing, and why."""
 
 
+Action = Literal["read", "moved", "written"]
+
+_SHARES: dict[str, tuple[float, float, float]] = {
+    "broadcast": (0, 1, 0),
+    "counters": (0, 0, 1),
+    "addend_copies": (0, 0, 1),
+    "lane_moves": (0.5, 0, 0.5),
+    "nor_outputs": (0, 0, 1),
+    "initialisation": (0, 0, 1),
+    "link": (0, 1, 0),
+    "host_link": (0, 1, 0),
+}
+"""Which part of a component's bits is read, moved and written where a charge does not say; all read if not here.
+
+A move between lanes reads a word and writes it; an increment writes its counter.
+"""
+
+ABSENT: dict[str, str] = {
+    "input_codes": "no layer reads codes",
+    "weight_codes": "no layer has weights",
+    "broadcast": "no code is brought to a block",
+    "counters": "no layer counts pairs of codes",
+    "counter_readout": "no layer counts pairs of codes",
+    "product_rows": "no neuron adds or looks up a product that is not zero",
+    "table_rows": "no layer has a bias, constant, residual or code-to-code table",
+    "addend_copies": "no neuron has an addend",
+    "lane_moves": "no lane takes an addend from another",
+    "nor_outputs": "no neuron has more than one addend",
+    "initialisation": "no NOR gate is used",
+    "result_read": "no layer accumulates",
+    "comparisons": "no layer has ReLU or ReLU6",
+    "activation_am": "no layer has an activation table",
+    "activation_rows": "no layer has an activation table",
+    "encoding_am": "no layer encodes by a search",
+    "max_pool": "the network has no max pooling",
+    "code_output": "no layer makes codes or results",
+    "reload": "all tables fit beside the working rows, and all layers into the blocks",
+    "link": "the network fits one chip and no table comes from outside",
+    "host": "nothing runs on the host",
+    "host_link": "nothing goes to or from the host in the middle of the network",
+}
+"""Why a component is zero where no bit of it is read, moved or written."""
+
+
 @dataclass(frozen=True)
 class Charge:
-    """Bits read, moved or written, and their energy."""
+    """Bits read, moved and written, and their energy."""
 
-    bits: float = 0.0
+    read_bits: float = 0.0
+    moved_bits: float = 0.0
+    written_bits: float = 0.0
     energy_pj: float = 0.0
 
+    @property
+    def bits(self) -> float:
+        """All bits, each as often as it is read, moved or written."""
+        return self.read_bits + self.moved_bits + self.written_bits
+
     def __add__(self, other: Charge) -> Charge:
-        return Charge(self.bits + other.bits, self.energy_pj + other.energy_pj)
+        return Charge(
+            self.read_bits + other.read_bits,
+            self.moved_bits + other.moved_bits,
+            self.written_bits + other.written_bits,
+            self.energy_pj + other.energy_pj,
+        )
 
     def __mul__(self, factor: float) -> Charge:
-        return Charge(self.bits * factor, self.energy_pj * factor)
+        return Charge(
+            self.read_bits * factor,
+            self.moved_bits * factor,
+            self.written_bits * factor,
+            self.energy_pj * factor,
+        )
 
 
 class Ledger:
@@ -73,9 +153,22 @@ class Ledger:
         self._charges = {name: Charge() for name in COMPONENTS}
         self._charges.update(charges or {})
 
-    def charge(self, component: str, bits: float, pj_per_bit: float = 0.0, *, pj: float = 0.0) -> Self:
-        """Add ``bits`` at ``pj_per_bit``, and ``pj`` that does not depend on them."""
-        self._charges[component] += Charge(bits, bits * pj_per_bit + pj)
+    def charge(
+        self,
+        component: str,
+        bits: float,
+        pj_per_bit: float = 0.0,
+        *,
+        pj: float = 0.0,
+        action: Action | None = None,
+    ) -> Self:
+        """Add ``bits`` at ``pj_per_bit``, and ``pj`` that does not depend on them.
+
+        ``action`` says what happens to the bits; by default what the component always does.
+        """
+        read, moved, written = _ACTIONS[action] if action else _SHARES.get(component, _ACTIONS["read"])
+        energy = bits * pj_per_bit + pj
+        self._charges[component] += Charge(bits * read, bits * moved, bits * written, energy)
         return self
 
     def __add__(self, other: Ledger) -> Ledger:
@@ -83,6 +176,10 @@ class Ledger:
 
     def __mul__(self, factor: float) -> Ledger:
         return Ledger({name: charge * factor for name, charge in self._charges.items()})
+
+    def __getitem__(self, component: str) -> Charge:
+        """The charge of one component."""
+        return self._charges[component]
 
     @property
     def energy_pj(self) -> float:
@@ -94,5 +191,12 @@ class Ledger:
         return {name: charge.energy_pj for name, charge in self._charges.items()}
 
     def bits(self) -> dict[str, float]:
-        """Bits by component."""
+        """Bits by component, each as often as it is read, moved or written."""
         return {name: charge.bits for name, charge in self._charges.items()}
+
+
+_ACTIONS: dict[Action, tuple[float, float, float]] = {
+    "read": (1, 0, 0),
+    "moved": (0, 1, 0),
+    "written": (0, 0, 1),
+}

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from rapidnn.machine.edges import code_bits
 from rapidnn.machine.layers import Layer, Lookup, Readout
 from rapidnn.machine.ledger import Ledger
+from rapidnn.machine.passes import addends_at_once, schedule_in_passes
 from rapidnn.machine.readout import Search, search
 from rapidnn.machine.records import Hardware
 from rapidnn.machine.reduction import Schedule, reduction_schedule
@@ -117,7 +117,9 @@ class NeuronModel:
     @cached_property
     def schedule(self) -> Schedule:
         """The 3:2 steps for each value of A."""
-        return reduction_schedule(self.profile.addends, self.lanes)
+        if not self.layer.counted:
+            return reduction_schedule(self.profile.addends, self.lanes)
+        return schedule_in_passes(self.profile.addends, self.lanes, addends_at_once(self.layer, self.hw))
 
     @property
     def passes(self) -> int:
@@ -225,7 +227,9 @@ class NeuronModel:
         else:
             energy.charge("weight_codes", self.passes * taps * code_bits(max(1, layer.taps)), self.read_pj)
             ports = self.ports**buffer.port_energy_exponent.value
-            energy.charge("input_codes", taps * layer.input_bits, buffer.write_pj_32b.value / 32)
+            energy.charge(
+                "input_codes", taps * layer.input_bits, buffer.write_pj_32b.value / 32, action="written"
+            )
             energy.charge(
                 "input_codes", self.passes * taps * layer.input_bits, ports * buffer.read_pj_32b.value / 32
             )
@@ -300,9 +304,3 @@ class NeuronModel:
         scratch = hw.compressor.scratch_rows.value
         hottest = p.mean(s.rounds) * per_step / scratch + added * per_add / scratch
         return cells, max(hottest, 1.0 if cells else 0.0)
-
-
-def cell_capacity_rows(layer: Layer, hardware: Hardware) -> int:
-    """Working rows a layer needs in the worst case: its addends over the lanes, and the scratch rows of a step."""
-    lanes = max(1, hardware.lanes(layer.word_bits))
-    return math.ceil(layer.most_addends / lanes) + hardware.compressor.scratch_rows.value

@@ -11,6 +11,7 @@ from rapidnn.machine.chip import Floor
 from rapidnn.machine.cost import HOST, LayerCost
 from rapidnn.machine.ledger import HOST_COMPONENTS
 from rapidnn.machine.macro import NeuronModel
+from rapidnn.machine.passes import addends_at_once, passes
 from rapidnn.machine.peak import peak_points
 from rapidnn.machine.records import Constant, Hardware
 
@@ -45,8 +46,25 @@ def floor_notes(floor: Floor) -> list[str]:
     ]
     if not peak_points(hardware, ()):
         notes.append("no peak is stated: the reference neuron does not fit this machine")
-    if floor.chips > 1:
-        notes.append(f"the network needs {floor.chips} chips; their links are charged")
+    in_passes = {
+        y.name: int(passes(s.cost.profile.addends, addends_at_once(y, hardware)).max())
+        for y, s in layers
+        if y.counted
+    }
+    several = {name: times for name, times in in_passes.items() if times > 1}
+    if several:
+        most = max(several, key=lambda name: several[name])
+        notes.append(
+            f"addends are reduced in passes in {len(several)} layers, up to {several[most]} in {most!r}: "
+            f"a block does not hold them at once"
+        )
+    if floor.reloaded:
+        notes.append(
+            f"the network does not fit {floor.chips} chips: its layers take turns, tables are reloaded from memory "
+            f"for every batch of {hardware.chip.batch.value}"
+        )
+    elif floor.chips > 1:
+        notes.append(f"the network lies on {floor.chips} chips; their links are charged")
     return notes
 
 

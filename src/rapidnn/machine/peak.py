@@ -14,9 +14,9 @@ from rapidnn.machine.cost import PeakPoint
 from rapidnn.machine.digits import digit_counts
 from rapidnn.machine.edges import code_bits
 from rapidnn.machine.layers import Layer, Readout
-from rapidnn.machine.macro import NeuronModel, Profile
-from rapidnn.machine.placement import StageTime, place
+from rapidnn.machine.macro import Profile
 from rapidnn.machine.records import Hardware
+from rapidnn.machine.stage import stage_time
 from rapidnn.tables.program import word_width
 
 CURVE = (64, 256, 1024, 4096, 16384)
@@ -98,10 +98,9 @@ def peak_point(hardware: Hardware, inputs: int) -> PeakPoint:
         If the reference neuron does not fit the hardware.
     """
     layer = reference_layer(hardware, inputs)
-    placement = place(layer, hardware)
     profile = uniform_profile(inputs, layer.weights, layer.inputs)
-    neuron = NeuronModel(layer, profile, hardware).cost()
-    cycles = StageTime(neuron, placement, hardware).neuron_cycles()
+    stage = stage_time(layer, profile, hardware)
+    placement, neuron, cycles = stage.placement, stage.cost, stage.neuron_cycles()
     block_mm2 = sum(block_area_um2(hardware, [layer]).values()) / 1e6
     pitch = math.sqrt(block_mm2)
     listeners = placement.blocks_per_stream
@@ -116,7 +115,11 @@ def peak_point(hardware: Hardware, inputs: int) -> PeakPoint:
     area = (
         hardware.chip.blocks * block_mm2 + hardware.chip.tiles.value * buffer_area_um2(hardware, codes) / 1e6
     )
-    return PeakPoint(inputs, cycles, pj / inputs, gops, gops / area, 2 * inputs / pj * 1000)
+    busy_mw = next(iter(hardware.power.values())).value if hardware.power else 0.0
+    top_down = busy_mw * cycles * hardware.rna.cycle_ns.value
+    return PeakPoint(
+        inputs, cycles, pj / inputs, top_down / inputs, gops, gops / area, 2 * inputs / pj * 1000
+    )
 
 
 def peak_points(hardware: Hardware, inputs: Iterable[int] = CURVE) -> tuple[PeakPoint, ...]:

@@ -1,15 +1,14 @@
-"""How a layer lies in blocks: what they must hold, how many are needed, and how long its busiest block works."""
+"""How a layer lies in blocks: what they must hold, and how many are needed."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rapidnn.errors import HardwareError
 from rapidnn.machine.edges import code_bits
 from rapidnn.machine.layers import Layer
-from rapidnn.machine.macro import NeuronCost, cell_capacity_rows
-from rapidnn.machine.readout import pool_search
+from rapidnn.machine.passes import addends_at_once, rows_per_lane, working_rows
 from rapidnn.machine.records import Hardware
 
 
@@ -20,7 +19,8 @@ class Placement:
     ``blocks`` hold all channels, at most ``channels_per_block`` each. ``stored_bits`` is what they hold together.
     ``reload_bits`` must be written again for every neuron because a channel's tables, or the constants that its places
     add, do not fit beside the working rows; ``am_loads`` sets of ``am_load_bits`` and ``am_load_rows`` are loaded into
-    a block's AM for every input.
+    a block's AM for every input. ``turns`` is how many lots of channels the blocks hold one after another, each with a
+    reload of their tables.
     """
 
     channels_per_block: int
@@ -32,6 +32,7 @@ class Placement:
     am_loads: int
     am_load_rows: int
     am_load_bits: int
+    turns: int = 1
 
     def rounds(self, layer: Layer) -> int:
         """Channels the busiest block evaluates in turn at each place."""
@@ -48,7 +49,7 @@ def place(layer: Layer, hardware: Hardware) -> Placement:
         layer and the field to change.
     """
     _check(layer, hardware)
-    working = cell_capacity_rows(layer, hardware) if layer.counted else 0
+    working = working_rows(layer, hardware) if layer.counted else 0
     capacity = (hardware.rna.rows.value - working) * hardware.rna.columns.value
     wanted = min(hardware.rna.neurons_per_block.value, layer.channels)
     shared, own = _table_bits(layer, hardware, wanted)
@@ -91,11 +92,33 @@ def _check(layer: Layer, hardware: Hardware) -> None:
         raise HardwareError(
             f"layer {layer.name!r} searches {rows} rows, an AM has {am.rows.value}; set am.rows={rows} or more"
         )
-    if layer.counted and cell_capacity_rows(layer, hardware) >= rna.rows.value:
+    if not layer.counted:
+        return
+    if rows_per_lane(layer, hardware) < 1 and layer.most_addends:
         raise HardwareError(
-            f"layer {layer.name!r} needs {cell_capacity_rows(layer, hardware)} working rows, the crossbar has "
-            f"{rna.rows.value} in all; raise rna.rows or rna.columns"
+            f"layer {layer.name!r}: the {hardware.compressor.scratch_rows.value} scratch rows of a 3:2 step leave no "
+            f"working rows for addends in a partition of {rna.rows.value // rna.partitions.value} rows; raise rna.rows "
+            f"or lower rna.partitions"
         )
+    if addends_at_once(layer, hardware) < min(3, layer.most_addends):
+        raise HardwareError(
+            f"layer {layer.name!r}: a block holds {addends_at_once(layer, hardware)} addends at once, a 3:2 step takes "
+            f"three; raise rna.addend_rows, rna.rows or rna.columns"
+        )
+
+
+def fold(placement: Placement, layer: Layer, blocks: int) -> Placement:
+    """The placement of a layer that has only ``blocks`` blocks: they hold its channels lot by lot."""
+    turns = -(-placement.blocks // blocks)
+    if turns == 1:
+        return placement
+    fewer = math.ceil(layer.channels / (placement.channels_per_block * turns))
+    return replace(
+        placement,
+        blocks=fewer,
+        blocks_per_stream=min(placement.blocks_per_stream, fewer),
+        turns=turns,
+    )
 
 
 def _table_bits(layer: Layer, hardware: Hardware, channels: int) -> tuple[int, int]:
@@ -138,49 +161,3 @@ def _am_bits(layer: Layer) -> int:
     """Bits in the AM of a layer's channels, each distinct set once per channel that uses it."""
     bits = sum(r.activation_rows * layer.word_bits + r.encoding_rows * r.key_bits for r in layer.readouts)
     return bits * (layer.channels if layer.kind == "WeightedSum" else 1)
-
-
-@dataclass(frozen=True)
-class StageTime:
-    """Time of a layer on ``replicas`` copies of its placement: the busiest block decides.
-
-    A broadcast serves all blocks of a stream at once, so each round lasts as long as its slowest neuron (the expected
-    largest of the counted distribution). Gathering blocks run on their own; the busiest one's n neurons take n means
-    and sqrt(n) times the largest excess.
-    """
-
-    cost: NeuronCost
-    placement: Placement
-    hardware: Hardware
-
-    def neuron_cycles(self) -> float:
-        """Mean cycles of one neuron with its reloads."""
-        return self.cost.mean_cycles + self.reload_cycles()
-
-    def reload_cycles(self) -> float:
-        """Cycles to write the overflowing tables of one neuron, a row at a time."""
-        rows = math.ceil(self.placement.reload_bits / self.hardware.rna.columns.value)
-        return rows * math.ceil(self.hardware.crossbar.write_ns.value / self.hardware.rna.cycle_ns.value)
-
-    def busiest_neurons(self, replicas: int) -> int:
-        """Neurons the busiest block evaluates for one input."""
-        layer = self.cost.layer
-        return -(-layer.places // replicas) * self.placement.rounds(layer)
-
-    def cycles(self, replicas: int) -> float:
-        """Cycles of the busiest block for one input."""
-        layer, profile = self.cost.layer, self.cost.profile
-        blocks = self.placement.blocks * replicas
-        n = self.busiest_neurons(replicas)
-        if self.hardware.delivery.mode.value == "broadcast":
-            slowest = profile.mean_of_largest(self.cost.cycles_by_addends, self.placement.blocks_per_stream)
-            total = n * (slowest + self.reload_cycles())
-        else:
-            slowest = profile.mean_of_largest(self.cost.cycles_by_addends, blocks)
-            total = n * self.neuron_cycles() + math.sqrt(n) * (slowest - self.cost.mean_cycles)
-        for pool in layer.pools:
-            total += -(-pool.windows // blocks) * pool_search(self.hardware, pool).cycles
-        return (
-            total
-            + self.placement.am_loads * self.placement.am_load_rows * self.hardware.rna.read_cycles.value
-        )

@@ -58,11 +58,15 @@ class Rna(Strict):
     rows: Choice[Count]
     columns: Choice[Count]
     max_lanes: Choice[Count]
+    partitions: Choice[Count]
+    addend_rows: Choice[Natural]
+    overlap: Choice[Literal["none", "count", "full"]]
     neurons_per_block: Choice[Count]
     copy_cycles: Choice[Count]
     copy_parallel: Choice[Count]
     read_cycles: Choice[Count]
     shift_interconnect: Choice[Flag]
+    compressor: Choice[str]
     adder: Choice[str]
 
 
@@ -93,11 +97,13 @@ class Logic(Strict):
 
 
 class Cell(Strict):
-    """The memory cell."""
+    """The memory cell. ``rotation_rows`` is how many rows the working rows of a block take turns over."""
 
+    technology: Choice[str]
     feature_nm: Constant[Positive]
     area_f2: Constant[Positive]
     endurance_writes: Constant[Positive]
+    rotation_rows: Choice[Count]
     gates: Choice[list[str]]
 
 
@@ -108,16 +114,19 @@ class Crossbar(Strict):
     read_ns: Constant[Positive]
     write_pj_32b: Constant[NonNegative]
     write_ns: Constant[Positive]
-    periphery_um2: Constant[NonNegative]
+    word_bits: Choice[Count]
+    line_f2: Constant[NonNegative]
+    sense_f2: Constant[NonNegative]
 
 
 class Compressor(Strict):
-    """The 3:2 carry-save step."""
+    """A programme for the 3:2 carry-save step."""
 
     cycles: Constant[Count]
     nor_outputs_per_bit: Constant[Natural]
     init_writes_per_bit: Constant[Natural]
     scratch_rows: Choice[Count]
+    gates: Choice[list[str]]
 
 
 class Adder(Strict):
@@ -178,6 +187,9 @@ class Chip(Strict):
 
     blocks_per_tile: Choice[Count]
     tiles: Choice[Count]
+    chips: Choice[Natural]
+    batch: Choice[Count]
+    idle_share: Choice[NonNegative]
     handover_cycles: Choice[Natural]
 
     @property
@@ -192,6 +204,12 @@ class Link(Strict):
     pj_per_bit: Constant[NonNegative]
     gbyte_per_s: Constant[Positive]
     area_mm2: Constant[NonNegative]
+
+
+class Memory(Strict):
+    """The memory outside the chips that tables come from where they have to be reloaded."""
+
+    read_pj_32b: Constant[NonNegative]
 
 
 class Host(Strict):
@@ -232,7 +250,7 @@ class Hardware(Strict):
     logic: Logic
     cell: Cell
     crossbar: Crossbar
-    compressor: Compressor
+    compressors: dict[str, Compressor]
     adders: dict[str, Adder]
     am: Am
     buffer: Buffer
@@ -240,21 +258,29 @@ class Hardware(Strict):
     interconnect: Interconnect
     chip: Chip
     link: Link
+    memory: Memory
     host: Host
+    power: dict[str, Constant[Positive]]
     reference: Reference
     claims: dict[str, Constant[Positive]]
     recalled: dict[str, Constant[Positive]]
 
     @model_validator(mode="after")
     def _runnable(self) -> Hardware:
-        name = self.rna.adder.value
-        if name not in self.adders:
-            raise ValueError(f"rna.adder is {name!r}, which is not under adders ({', '.join(self.adders)})")
-        missing = [gate for gate in self.adder.gates.value if gate not in self.cell.gates.value]
-        if missing:
-            raise ValueError(f"adder {name!r} needs the gate {missing[0]}, which the cell does not support")
-        if "NOR" not in self.cell.gates.value:
-            raise ValueError("the 3:2 step needs the gate NOR, which the cell does not support")
+        for field, programmes in (("compressor", self.compressors), ("adder", self.adders)):
+            name = getattr(self.rna, field).value
+            if name not in programmes:
+                raise ValueError(
+                    f"rna.{field} is {name!r}, which is not under {field}s ({', '.join(programmes)})"
+                )
+            gates = self.cell.gates.value
+            missing = [gate for gate in programmes[name].gates.value if gate not in gates]
+            if missing:
+                shown = ", ".join(gates) or "no stateful gate"
+                raise ValueError(
+                    f"{field} {name!r} needs the gate {missing[0]}; of the cell {self.cell.technology.value!r} "
+                    f"{shown} is shown ({self.cell.gates.source}): choose another cell.technology or rna.{field}"
+                )
         return self
 
     @property
@@ -262,9 +288,14 @@ class Hardware(Strict):
         """The final addition programme in use."""
         return self.adders[self.rna.adder.value]
 
+    @property
+    def compressor(self) -> Compressor:
+        """The 3:2 step's programme in use."""
+        return self.compressors[self.rna.compressor.value]
+
     def lanes(self, word_bits: int) -> int:
-        """Words of ``word_bits`` that stand side by side in the crossbar: ``floor(columns / N)``, SPEC section 3."""
-        return min(self.rna.columns.value // word_bits, self.rna.max_lanes.value)
+        """Words of ``word_bits`` that add at once: ``floor(columns / N)`` in every partition, SPEC section 3."""
+        return min(self.rna.columns.value // word_bits * self.rna.partitions.value, self.rna.max_lanes.value)
 
     def constants(self) -> dict[str, Constant[Any] | Choice[Any]]:
         """Every constant and choice by its dotted name, as ``--set`` takes it, in the order of the description."""

@@ -48,11 +48,28 @@ def cost_data(cost: Cost) -> DataTable:
         ("utilisation of all blocks", percent(cost.utilisation)),
         ("memory per neuron", f"{real(cost.kib_per_neuron)} KiB"),
         ("lifetime of the hottest cell", lifetime(cost.lifetime_s)),
+        ("lifetime with the working rows rotated", lifetime(cost.lifetime_rotated_s)),
         ("lifetime with perfect levelling", lifetime(cost.lifetime_levelled_s)),
+        ("idle power of the blocks in use, top-down", quantity(cost.idle_power_w, "W")),
+        (
+            "95 % interval of the sample",
+            f"energy +-{percent(cost.energy_interval_95)}, busy time +-{percent(cost.time_interval_95)}",
+        ),
+        *_turn_rows(cost),
     ]
     return DataTable(
         (Column("figure", "figure", style="text"), Column("value", "value", style="text")), tuple(rows)
     )
+
+
+def _turn_rows(cost: Cost) -> list[tuple[Cell, ...]]:
+    """How layers take turns in the chips; nothing where all lie in blocks of their own."""
+    if not cost.reload_ns:
+        return []
+    reloads = quantity(cost.reload_ns * 1e-9, "s")
+    return [
+        ("turns of layers", f"{cost.turns:,} for batches of {cost.batch:,}, {reloads} of reloads an input")
+    ]
 
 
 def _host_rows(cost: Cost) -> list[tuple[Cell, ...]]:

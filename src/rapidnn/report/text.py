@@ -16,9 +16,17 @@ from rapidnn.execute.evaluate import Evaluation
 from rapidnn.machine.cost import Cost
 from rapidnn.report import facts
 from rapidnn.report.accuracy import accuracy_text, evaluation_data, loss_stderr, stored_validation
+from rapidnn.report.audit import audit_data, two_ways_data
 from rapidnn.report.data import ABSENT, DataTable, percent, real
 from rapidnn.report.layers import layer_data
-from rapidnn.report.machine import comparison_data, component_data, cost_data, layer_cost_data
+from rapidnn.report.machine import (
+    comparison_data,
+    component_data,
+    cost_data,
+    layer_cost_data,
+    lifetime,
+    peak_data,
+)
 from rapidnn.tables.program import Program
 
 _TEXT_WIDTH = 12
@@ -69,6 +77,11 @@ _LAYER_SPARE = (
     "inputs",
     "weights",
 )
+_LIFETIMES = {
+    "hottest": "the cell written most",
+    "rotated": "with the working rows rotated",
+    "levelled": "with perfect levelling",
+}
 _CONTINUED = ", continued"
 _STAGE_SPARE = ("replicas", "addends", "neurons", "cycles", "runs_on")
 
@@ -124,11 +137,32 @@ def cost_tables(cost: Cost) -> list[Table | FittedTable]:
     tables: list[Table | FittedTable] = [
         _table(cost_data(cost), "one input on the machine", header=False),
         _table(component_data(cost).only(*_COMPONENT_KEYS), "energy by component"),
+        _table(two_ways_data(cost), "energy of the blocks two ways"),
         FittedTable(layer_cost_data(cost).only(*_STAGE_KEYS), "stages", _STAGE_SPARE),
+        _table(peak_data(cost), "peak of one chip at reference neurons"),
         _table(comparison_data(cost).only(*_COMPARISON_KEYS), "achieved beside stated"),
         _note_table(cost),
     ]
     return [table for table in tables if table.row_count]
+
+
+def audit_table(cost: Cost) -> Table:
+    """Every bit that moves or is written, by structure and per multiply-accumulate."""
+    return _table(audit_data(cost), "audit: bits per multiply-accumulate, and their energy")
+
+
+def lifetime_table(cost: Cost, inputs_per_s: float) -> Table:
+    """How long the cells last at a rate.
+
+    Raises
+    ------
+    HardwareError
+        If the rate is not positive or above the throughput.
+    """
+    table = _frame(f"lifetime at {inputs_per_s:g} inputs/s", show_header=False)
+    for name, seconds in cost.lifetime_at(inputs_per_s).items():
+        table.add_row(_LIFETIMES[name], lifetime(seconds))
+    return table
 
 
 def _note_table(cost: Cost) -> Table:

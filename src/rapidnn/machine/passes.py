@@ -1,0 +1,71 @@
+"""Working rows of a block, and what happens where a neuron has more addends than they hold (SPEC section 3, step 3).
+
+A lane's rows take ``addend_rows`` addends beside the scratch rows of a 3:2 step, so a block holds that many times its
+lanes. More addends are reduced in passes: the block is filled, reduced to two rows, and filled again around them.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rapidnn.machine.layers import Layer
+from rapidnn.machine.records import Hardware
+from rapidnn.machine.reduction import Schedule, reduction_schedule
+
+Int64 = NDArray[np.int64]
+
+
+def rows_per_lane(layer: Layer, hardware: Hardware) -> int:
+    """Rows of addends a lane holds: the worst case of A over the lanes, at most what is allowed and what there is.
+
+    Not positive where the scratch rows alone fill a partition.
+    """
+    lanes = max(1, hardware.lanes(layer.word_bits))
+    worst = -(-layer.most_addends // lanes)
+    rna = hardware.rna
+    there = rna.rows.value // rna.partitions.value - hardware.compressor.scratch_rows.value
+    return min(worst, rna.addend_rows.value or worst, there)
+
+
+def addends_at_once(layer: Layer, hardware: Hardware) -> int:
+    """Addends a block holds at once."""
+    return rows_per_lane(layer, hardware) * hardware.lanes(layer.word_bits)
+
+
+def working_rows(layer: Layer, hardware: Hardware) -> int:
+    """Rows of the crossbar that addition takes: addends and scratch, in every partition."""
+    rows = rows_per_lane(layer, hardware) + hardware.compressor.scratch_rows.value
+    return rows * hardware.rna.partitions.value
+
+
+def passes(addends: Int64, at_once: int) -> Int64:
+    """How often a block of ``at_once`` >= 3 addends is filled for each number of addends, at least once."""
+    return np.asarray(1 + -(-np.maximum(addends - at_once, 0) // (at_once - 2)), np.int64)
+
+
+def schedule_in_passes(addends: Int64, lanes: int, at_once: int) -> Schedule:
+    """Like :func:`~rapidnn.machine.reduction.reduction_schedule`, in a block that holds ``at_once`` addends.
+
+    All passes but the last are full; each leaves two rows that the next one starts from, so the steps are A - 2 in
+    all cases.
+    """
+    if int(addends.max(initial=0)) <= at_once:
+        return reduction_schedule(addends, lanes)
+    extra = passes(addends, at_once) - 1
+    last = reduction_schedule(addends - extra * (at_once - 2), lanes)
+    full = _full(at_once, lanes)
+    return Schedule(
+        steps=np.maximum(addends - 2, 0),
+        stages=last.stages + extra * full[0],
+        rounds=last.rounds + extra * full[1],
+        moves=last.moves + extra * full[2],
+    )
+
+
+@lru_cache(maxsize=1024)
+def _full(at_once: int, lanes: int) -> tuple[int, int, int]:
+    found = reduction_schedule(np.array([at_once]), lanes)
+    return int(found.stages[0]), int(found.rounds[0]), int(found.moves[0])

@@ -1,0 +1,112 @@
+"""How long a layer's busiest block works for one input."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rapidnn.machine.layers import Layer
+from rapidnn.machine.macro import NeuronCost, NeuronModel, Profile
+from rapidnn.machine.overlap import interval
+from rapidnn.machine.placement import Placement, fold, place
+from rapidnn.machine.readout import pool_search
+from rapidnn.machine.records import Hardware
+
+Float64 = NDArray[np.float64]
+
+
+def stage_time(layer: Layer, profile: Profile, hardware: Hardware) -> StageTime:
+    """A layer's stage: its neuron's cost, its placement, and its time.
+
+    Raises
+    ------
+    HardwareError
+        If the layer cannot run on the hardware.
+    """
+    placement = place(layer, hardware)
+    if hardware.chip.chips.value:
+        placement = fold(placement, layer, hardware.chip.chips.value * hardware.chip.blocks)
+    model = NeuronModel(layer, profile, hardware)
+    return StageTime(model.cost(), placement, hardware, interval(model.phase_cycles(), hardware))
+
+
+@dataclass(frozen=True, eq=False)
+class StageTime:
+    """Time of a layer on ``replicas`` copies of its placement: the busiest block decides.
+
+    A broadcast serves all blocks of a stream at once, so each round lasts as long as its slowest neuron (the expected
+    largest of the counted distribution). Gathering blocks run on their own; the busiest one's n neurons take n means
+    and sqrt(n) times the largest excess. ``interval_by_addends`` float64 ``(V,)`` are the cycles from a neuron to the
+    next in one block for each value of A in the profile; with overlap they are fewer than the neuron takes.
+    """
+
+    cost: NeuronCost
+    placement: Placement
+    hardware: Hardware
+    interval_by_addends: Float64
+
+    @cached_property
+    def mean_interval(self) -> float:
+        """Mean cycles from a neuron to the next in one block."""
+        return self.cost.profile.mean(self.interval_by_addends)
+
+    def neuron_cycles(self) -> float:
+        """Mean cycles that a neuron occupies its block, with its reloads."""
+        return self.mean_interval + self.reload_cycles()
+
+    def reload_cycles(self) -> float:
+        """Cycles to write the overflowing tables of one neuron, a row at a time."""
+        rows = math.ceil(self.placement.reload_bits / self.hardware.rna.columns.value)
+        return rows * math.ceil(self.hardware.crossbar.write_ns.value / self.hardware.rna.cycle_ns.value)
+
+    def busiest_neurons(self, replicas: int) -> int:
+        """Neurons the busiest block evaluates for one input."""
+        layer = self.cost.layer
+        return -(-layer.places // replicas) * self.placement.rounds(layer)
+
+    def round_cycles(self) -> float:
+        """Cycles from one round of neurons to the next: the mean of the slowest where blocks wait for each other."""
+        if self.hardware.delivery.mode.value == "broadcast":
+            slowest = self.cost.profile.mean_of_largest(
+                self.interval_by_addends, self.placement.blocks_per_stream
+            )
+            return slowest + self.reload_cycles()
+        return self.neuron_cycles()
+
+    def cycles(self, replicas: int) -> float:
+        """Cycles of the busiest block for one input: its rounds, and what the last neuron takes beyond its interval."""
+        layer, profile = self.cost.layer, self.cost.profile
+        blocks = self.placement.blocks * replicas
+        n = self.busiest_neurons(replicas)
+        total = n * self.round_cycles() + self.cost.mean_cycles - self.mean_interval
+        if self.hardware.delivery.mode.value != "broadcast":
+            slowest = profile.mean_of_largest(self.interval_by_addends, blocks)
+            total += math.sqrt(n) * (slowest - self.mean_interval)
+        for pool in layer.pools:
+            total += -(-pool.windows // blocks) * pool_search(self.hardware, pool).cycles
+        return (
+            total
+            + self.placement.am_loads * self.placement.am_load_rows * self.hardware.rna.read_cycles.value
+        )
+
+    def next_useful(self, replicas: int) -> int:
+        """The least larger number of replicas that shortens the stage; the same if there is none.
+
+        Only these change the busiest block's places or its share of the pools' windows.
+        """
+        layer, blocks = self.cost.layer, self.placement.blocks
+        larger = [_next(layer.places, replicas)]
+        for pool in layer.pools:
+            fewer = -(-pool.windows // (blocks * replicas)) - 1
+            larger.append(-(-pool.windows // (blocks * fewer)) if fewer > 0 else replicas)
+        return min((r for r in larger if r > replicas), default=replicas)
+
+
+def _next(items: int, shares: int) -> int:
+    """The least larger number of shares whose largest has fewer items; the same if there is none."""
+    busiest = -(-items // shares)
+    return shares if busiest <= 1 else -(-items // (busiest - 1))
