@@ -4,4 +4,5 @@
 
 namespace rapidnn {
 void bind_network(nanobind::module_& m);
+void bind_pairs(nanobind::module_& m);
 }

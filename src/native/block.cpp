@@ -26,8 +26,8 @@ void Arena::give(std::uint8_t* buffer) {
     if (b.data == buffer) b.free = true;
 }
 
-Block::Block(const Network& network, const Kernels& kernels, bool use_factors, Arena& arena)
-    : net_(network), kernels_(kernels), use_factors_(use_factors), arena_(arena) {}
+Block::Block(const Network& network, const Kernels& kernels, bool use_factors, Arena& arena, const Watch* watch)
+    : net_(network), kernels_(kernels), use_factors_(use_factors), arena_(arena), watch_(watch) {}
 
 void Block::run(const float* x, std::int64_t inputs, int lanes, int count, std::int32_t* out) {
   lanes_ = lanes;
@@ -47,6 +47,7 @@ void Block::run(const float* x, std::int64_t inputs, int lanes, int count, std::
       for (sample_ = 0; sample_ < samples; ++sample_) run_step(step, x + sample_ * inputs, inputs, count);
     }
     sample_ = 0;
+    if (watch_ != nullptr) show(step.out, count);
     for (int edge : net_.reads_[i]) release(edge);
   }
   const bool wide = net_.edges[static_cast<std::size_t>(net_.output)].accumulator;

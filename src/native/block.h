@@ -28,11 +28,13 @@ class Arena {
 
 class Block {
  public:
-  Block(const Network& network, const Kernels& kernels, bool use_factors, Arena& arena);
+  Block(const Network& network, const Kernels& kernels, bool use_factors, Arena& arena, const Watch* watch = nullptr);
 
   // lanes 64 or 128: count <= lanes samples side by side, the lanes left over repeat the first. lanes 1: count samples
   // one after the other, each with its own stretch of every edge.
   void run(const float* x, std::int64_t inputs, int lanes, int count, std::int32_t* out);
+
+  std::int64_t first_sample = 0;  // of the block, in the buffers of watched edges
 
  private:
   std::uint8_t* codes(int edge) const { return codes_of(edge, sample_); }
@@ -65,11 +67,13 @@ class Block {
   void emit_channels(const Weighted& layer, std::int64_t element, int channel, int count, std::int32_t* row);
   void add_terms(const std::vector<Term>& terms, std::int64_t element, int unit, std::int32_t* row);
   void release(int edge);
+  void show(int edge, int count) const;
 
   const Network& net_;
   const Kernels& kernels_;
   bool use_factors_;
   Arena& arena_;
+  const Watch* watch_;
   int lanes_ = 1;
   std::int64_t sample_ = 0;  // with one lane: the sample in hand
   std::vector<std::uint8_t*> at_;

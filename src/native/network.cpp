@@ -66,7 +66,7 @@ void Network::seal() {
 }
 
 void Network::run(const float* x, std::int64_t samples, std::int64_t inputs, std::int32_t* out, int threads,
-                  const Kernels& kernels, bool use_factors) const {
+                  const Kernels& kernels, bool use_factors, const Watch* watch) const {
   const auto outputs = static_cast<std::int64_t>(output_index.size());
   const std::vector<Piece> pieces = split(samples, threads, !(use_factors && factorised), double_width_);
   std::atomic<std::size_t> next{0};
@@ -75,9 +75,10 @@ void Network::run(const float* x, std::int64_t samples, std::int64_t inputs, std
   const auto work = [&] {
     try {
       Arena arena;
-      Block block(*this, kernels, use_factors, arena);
+      Block block(*this, kernels, use_factors, arena, watch);
       for (std::size_t i = next++; i < pieces.size(); i = next++) {
         const Piece& piece = pieces[i];
+        block.first_sample = piece.first;
         block.run(x + piece.first * inputs, inputs, piece.lanes, piece.count, out + piece.first * outputs);
       }
     } catch (...) {

@@ -13,6 +13,9 @@ struct EdgeInfo {
   bool accumulator;
 };
 
+// Per edge where its codes are wanted: samples x elements, in storage order; null where they are not.
+using Watch = std::vector<std::uint8_t*>;
+
 class Network {
  public:
   std::vector<EdgeInfo> edges;
@@ -26,7 +29,7 @@ class Network {
 
   // x: samples x inputs, natural order; out: samples x outputs.
   void run(const float* x, std::int64_t samples, std::int64_t inputs, std::int32_t* out, int threads,
-           const Kernels& kernels, bool use_factors) const;
+           const Kernels& kernels, bool use_factors, const Watch* watch = nullptr) const;
 
  private:
   bool double_width_ = true;              // whether blocks of 128 samples pay

@@ -223,16 +223,33 @@ struct PyNetwork {
     net.seal();
   }
 
-  void run(nb::ndarray<const float, nb::numpy, nb::ndim<2>, nb::c_contig, nb::device::cpu> x,
-           nb::ndarray<std::int32_t, nb::numpy, nb::ndim<2>, nb::c_contig, nb::device::cpu> out, int threads,
-           const std::string& path, bool use_factors) {
+  using Samples = nb::ndarray<const float, nb::numpy, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+  using Results = nb::ndarray<std::int32_t, nb::numpy, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+  using Codes = nb::ndarray<std::uint8_t, nb::numpy, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+
+  void run(Samples x, Results out, int threads, const std::string& path, bool use_factors) {
+    observe(x, out, threads, path, use_factors, {}, {});
+  }
+
+  // Runs, and puts the codes of some edges, in storage order, into buffers of samples x elements.
+  void observe(Samples x, Results out, int threads, const std::string& path, bool use_factors,
+               const std::vector<int>& watched, const std::vector<Codes>& buffers) {
+    Watch watch(watched.empty() ? 0 : net.edges.size(), nullptr);
+    if (buffers.size() != watched.size()) throw std::invalid_argument("a buffer for every watched edge");
+    for (std::size_t i = 0; i < watched.size(); ++i) {
+      const auto edge = static_cast<std::size_t>(watched[i]);
+      if (edge >= net.edges.size() || net.edges[edge].accumulator) throw std::invalid_argument("not a code edge");
+      if (buffers[i].shape(0) != x.shape(0) || static_cast<std::int64_t>(buffers[i].shape(1)) != net.edges[edge].elements)
+        throw std::invalid_argument("a buffer has another shape than its edge");
+      watch[edge] = buffers[i].data();
+    }
     const Kernels* kernels = path == "avx512" ? avx512_kernels() : path == "avx2" ? avx2_kernels() : portable_kernels();
     if (kernels == nullptr || kernels->name != path) throw std::invalid_argument("no such kernels on this machine: " + path);
     if (out.shape(0) != x.shape(0) || out.shape(1) != net.output_index.size())
       throw std::invalid_argument("the output has another shape");
     nb::gil_scoped_release release;
     net.run(x.data(), static_cast<std::int64_t>(x.shape(0)), static_cast<std::int64_t>(x.shape(1)), out.data(),
-            std::max(1, threads), *kernels, use_factors);
+            std::max(1, threads), *kernels, use_factors, watch.empty() ? nullptr : &watch);
   }
 };
 
@@ -265,7 +282,9 @@ void bind_network(nb::module_& m) {
       .def("product", &PyNetwork::product, "out"_a, "left"_a, "right"_a, "index"_a, "table"_a, "right_size"_a)
       .def("gather", &PyNetwork::gather, "out"_a, "sources"_a, "index"_a, "recode"_a, "pad_code"_a)
       .def("seal", &PyNetwork::seal, "output"_a, "output_index"_a)
-      .def("run", &PyNetwork::run, "x"_a, "out"_a, "threads"_a, "path"_a, "use_factors"_a);
+      .def("run", &PyNetwork::run, "x"_a, "out"_a, "threads"_a, "path"_a, "use_factors"_a)
+      .def("observe", &PyNetwork::observe, "x"_a, "out"_a, "threads"_a, "path"_a, "use_factors"_a, "watched"_a,
+           "buffers"_a);
 }
 
 }  // namespace rapidnn

@@ -32,6 +32,23 @@ def kmeans(
     values: NDArray[np.float64], weights: NDArray[np.float64], k: int, fix_zero: bool
 ) -> tuple[NDArray[np.float64], NDArray[np.int64], float]: ...
 def kernel_paths() -> list[str]: ...
+def count_pairs(
+    codes: NDArray[np.uint8],
+    base: NDArray[np.int64],
+    offsets: NDArray[np.int64],
+    place: NDArray[np.int32],
+    depth: int,
+    depth_step: int,
+    weights: NDArray[np.uint8],
+    channel: NDArray[np.int32],
+    nonzero: NDArray[np.uint8],
+    table: NDArray[np.int32],
+    weight_size: int,
+    input_size: int,
+    threads: int,
+    neurons: NDArray[np.int32],
+    group_sums: NDArray[np.int64],
+) -> None: ...
 
 class Network:
     def __init__(self) -> None: ...
@@ -108,4 +125,14 @@ class Network:
     def seal(self, output: int, output_index: NDArray[np.int32]) -> None: ...
     def run(
         self, x: NDArray[np.float32], out: NDArray[np.int32], threads: int, path: str, use_factors: bool
+    ) -> None: ...
+    def observe(
+        self,
+        x: NDArray[np.float32],
+        out: NDArray[np.int32],
+        threads: int,
+        path: str,
+        use_factors: bool,
+        watched: list[int],
+        buffers: list[NDArray[np.uint8]],
     ) -> None: ...

@@ -75,7 +75,7 @@ def test_cells_bring_their_own_records_or_are_refused(name):
 def test_an_override_wins_over_the_cell_that_it_comes_with():
     hardware = load_hardware("rapidnn-hpca20", {"rna.cycle_ns": 7, "cell.technology": "stt-mram"})
     assert (hardware.rna.cycle_ns.value, hardware.logic.nor_fj.value) == (7, 252)
-    with pytest.raises(HardwareError, match="cell.technology=stt: unknown .did you mean 'stt-mram'"):
+    with pytest.raises(HardwareError, match=r"cell.technology=stt: unknown .did you mean 'stt-mram'"):
         load_hardware("rapidnn-hpca20", {"cell.technology": "stt"})
 
 

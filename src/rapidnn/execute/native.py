@@ -18,6 +18,7 @@ from rapidnn.errors import DataError
 from rapidnn.execute import packing
 from rapidnn.execute.inputs import check_input
 from rapidnn.execute.reference import carry, taps
+from rapidnn.execute.storage import Storage, channel_last
 from rapidnn.graph import ops
 from rapidnn.graph.shapes import Shape
 from rapidnn.tables.program import (
@@ -74,7 +75,12 @@ class NativeNetwork:
 
     def __init__(self, program: Program) -> None:
         self.program = program
-        self._network = _Packer(program).pack()
+        packer = _Packer(program)
+        self._network = packer.pack()
+        self.storage = {
+            name: Storage.of(packer.edges[name], packer.order[name], program.shapes[name])
+            for name in program.group_of
+        }
 
     def run(self, x: NDArray[Any], *, threads: int, use_factors: bool = True) -> NDArray[Any]:
         """The output edge for a batch ``(N, *input_shape)``: int32 sums, or uint8 codes.
@@ -86,18 +92,25 @@ class NativeNetwork:
         DataError
             If the input has another shape, or holds NaN.
         """
-        inputs = check_input(self.program, x)
-        shape = self.program.shapes[self.program.output]
-        out = np.empty((len(inputs), math.prod(shape)), np.int32)
-        flat = np.ascontiguousarray(inputs.reshape(len(inputs), -1))
+        flat, out = self._arrays(x)
         self._network.run(flat, out, min(threads, _MAX_THREADS), kernel_path(), use_factors)
-        result = out.reshape(len(inputs), *shape)
+        shape = self.program.shapes[self.program.output]
+        result = out.reshape(len(out), *shape)
         return result.astype(np.uint8) if self.program.output in self.program.group_of else result
 
+    def watch(self, x: NDArray[Any], edges: list[int], *, threads: int) -> list[NDArray[np.uint8]]:
+        """Run a batch and keep the codes of numbered edges as stored, uint8 ``(N, elements)`` each."""
+        flat, out = self._arrays(x)
+        sizes = {place.edge: math.prod(place.shape) for place in self.storage.values()}
+        buffers = [np.empty((len(flat), sizes[edge]), np.uint8) for edge in edges]
+        self._network.observe(flat, out, min(threads, _MAX_THREADS), kernel_path(), True, edges, buffers)
+        return buffers
 
-def _channel_last(shape: Shape) -> NDArray[np.intp]:
-    """Natural element numbers in storage order: the channel axis last."""
-    return np.moveaxis(np.arange(math.prod(shape)).reshape(shape), 0, -1).reshape(-1)
+    def _arrays(self, x: NDArray[Any]) -> tuple[NDArray[np.float32], Int32]:
+        """A checked batch and room for its results, ``(N, elements)`` each."""
+        inputs = check_input(self.program, x)
+        out = np.empty((len(inputs), math.prod(self.program.shapes[self.program.output])), np.int32)
+        return np.ascontiguousarray(inputs.reshape(len(inputs), -1)), out
 
 
 class _Packer:
@@ -150,7 +163,7 @@ class _Packer:
     def _pack(self, step: Step) -> None:
         match step:
             case EncodeInput():
-                order = _channel_last(step.shape) if len(step.shape) > 1 else self._natural(step.name)
+                order = channel_last(step.shape) if len(step.shape) > 1 else self._natural(step.name)
                 keys = _ordered_keys(step.thresholds)
                 codes = np.arange(len(keys) + 1, dtype=np.uint8)
                 self.net.encode_input(self._edge(step.name, order), _int32(order), keys, codes)
@@ -174,12 +187,11 @@ class _Packer:
     def _weighted(self, step: WeightedSum) -> None:
         shape, source_shape = self.program.shapes[step.name], self.program.shapes[step.source]
         convolution = step.window is not None
-        wanted = _channel_last(source_shape) if convolution else self._natural(step.source)
+        wanted = channel_last(source_shape) if convolution else self._natural(step.source)
         source = self._source(step.source, wanted)
-        order = _channel_last(shape) if convolution else self._natural(step.name)
-        sets = len(
-            step.products
-        )  # over the codebooks' where tables are damaged; rows then repeat for every set
+        order = channel_last(shape) if convolution else self._natural(step.name)
+        # Over the codebooks' where tables are damaged; rows then repeat for every set.
+        sets = len(step.products)
         terms = [
             (self._source(term.source, order), np.broadcast_to(term.rows, (sets, term.rows.shape[1])))
             for term in step.residuals
@@ -236,7 +248,7 @@ class _Packer:
             step.source, w.kernel, w.stride, w.padding, w.dilation, step.divisor_index.shape
         )
         unit = np.broadcast_to(step.divisor_index, self.program.shapes[step.name]).reshape(-1)
-        order = _channel_last(self.program.shapes[step.name])
+        order = channel_last(self.program.shapes[step.name])
         source = self.edges[step.source]
         single = np.empty(0, np.int32) if len(step.divisors) == 1 else _int32(unit[order])
         edge = self._sum_edge(step, order)
@@ -274,7 +286,7 @@ class _Packer:
 
     def _product(self, step: CodeProduct) -> None:
         shape = self.program.shapes[step.name]
-        order = _channel_last(shape) if len(shape) > 1 else self._natural(step.name)
+        order = channel_last(shape) if len(shape) > 1 else self._natural(step.name)
         index = []
         for name in (step.left, step.right):
             place = np.argsort(self.order[name]).reshape(self.program.shapes[name])
@@ -297,7 +309,7 @@ class _Packer:
 
     def _carry(self, step: Carry) -> None:
         shape = self.program.shapes[step.name]
-        order = _channel_last(shape) if len(shape) > 1 else self._natural(step.name)
+        order = channel_last(shape) if len(shape) > 1 else self._natural(step.name)
         source = self.edges[step.source]
         if isinstance(step.op, ops.MaxPool):
             op = step.op
@@ -313,7 +325,7 @@ class _Packer:
 
     def _join(self, step: Join) -> None:
         shape, count = self.program.shapes[step.name], len(step.sources)
-        order = _channel_last(shape) if len(shape) > 1 else self._natural(step.name)
+        order = channel_last(shape) if len(shape) > 1 else self._natural(step.name)
         parts = []
         for which, name in enumerate(step.sources):
             place = np.argsort(self.order[name]).reshape(self.program.shapes[name])

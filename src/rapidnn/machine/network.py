@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,13 +12,17 @@ import numpy as np
 
 from rapidnn.errors import DataError
 from rapidnn.execute.composed import ComposedNetwork
-from rapidnn.execute.inputs import as_array
+from rapidnn.execute.inputs import as_array, check_input
+from rapidnn.execute.native import supports
+from rapidnn.execute.observe import observe_native
 from rapidnn.machine.cost import Cost
 from rapidnn.machine.description import load_hardware
 from rapidnn.machine.estimate import estimate_program
-from rapidnn.machine.statistics import StatisticsCollector
+from rapidnn.machine.statistics import ProgramStatistics, StatisticsCollector
 
 DEFAULT_HARDWARE = "rapidnn-hpca20"
+_KEPT_BYTES = 256 << 20
+_MOST_INPUTS = 1024
 
 
 def estimate(
@@ -25,7 +31,9 @@ def estimate(
     hardware: str | Path = DEFAULT_HARDWARE,
     *,
     overrides: Mapping[str, str | float] | None = None,
-    neurons_per_step: int = 256,
+    neurons_per_step: int | None = None,
+    exact: bool = False,
+    threads: int | None = None,
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> Cost:
@@ -40,9 +48,13 @@ def estimate(
     overrides
         Constants to change, by dotted field: ``{"rna.cycle_ns": 1}``.
     neurons_per_step
-        Neurons whose codes are counted, per layer and batch.
+        Neurons whose codes are counted, per layer and batch; by default a hundredth, at least 256 and at most 1024.
+    exact
+        Count all neurons, whatever it takes.
+    threads
+        Threads of the native run and of the counting, default all cores; the result does not depend on them.
     seed
-        Picks them.
+        Picks the neurons.
 
     Raises
     ------
@@ -52,9 +64,52 @@ def estimate(
         If the description or an override is not valid, or the machine cannot run the network.
     """
     described = load_hardware(hardware, overrides)
+    statistics = collect_statistics(
+        composed,
+        x,
+        neurons_per_step=neurons_per_step,
+        exact=exact,
+        threads=threads,
+        seed=seed,
+        progress=progress,
+    )
+    return estimate_program(composed.program, statistics, described)
+
+
+def collect_statistics(
+    composed: ComposedNetwork,
+    x: Any,
+    *,
+    neurons_per_step: int | None = None,
+    exact: bool = False,
+    threads: int | None = None,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> ProgramStatistics:
+    """What inputs ``x`` make the accumulations of ``composed`` add, counted in the native executor's own pass.
+
+    A network with operators on the host runs in NumPy. Arguments and errors as in :func:`estimate`; the result's
+    ``to_json`` can be stored.
+    """
     samples = as_array(x)
     if samples.ndim == 0 or len(samples) == 0:
         raise DataError("a cost needs at least one input whose codes can be counted")
-    collector = StatisticsCollector(composed.program, np.random.default_rng(seed), neurons_per_step)
-    composed.run(samples, observe=collector.observe, progress=progress)
-    return estimate_program(composed.program, collector.result(), described)
+    used = threads or os.cpu_count() or 1
+    rng = np.random.default_rng(seed)
+    collector = StatisticsCollector(composed.program, rng, neurons_per_step, exact=exact, threads=used)
+    if not supports(composed.program):
+        composed.run(samples, observe=collector.observe, progress=progress)
+        return collector.result()
+    size = _batch_size(composed, collector)
+    for start in range(0, len(samples), size):
+        batch = check_input(composed.program, samples[start : start + size])
+        collector.observe_codes(observe_native(composed.native(), batch, collector.sources, threads=used))
+        if progress is not None:
+            progress(min(start + size, len(samples)), len(samples))
+    return collector.result()
+
+
+def _batch_size(composed: ComposedNetwork, collector: StatisticsCollector) -> int:
+    """Inputs whose codes are kept at once."""
+    kept = sum(math.prod(composed.program.shapes[name]) for name in collector.sources)
+    return max(1, min(_MOST_INPUTS, _KEPT_BYTES // max(1, kept)))

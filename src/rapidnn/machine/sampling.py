@@ -133,6 +133,6 @@ def residual_rows(program: Program, step: Counted, neurons: NeuronSample, codes:
     if terms:
         unit = np.broadcast_to(program.unit_index(step.name), neurons.shape).reshape(-1)[neurons.flat]
         for term in terms:
-            code = codes[term.source].reshape(len(codes[term.source]), -1)[neurons.row, neurons.flat]
+            code = codes[term.source][(neurons.row, *np.unravel_index(neurons.flat, neurons.shape))]
             found += term.rows[unit if len(term.rows) > 1 else 0, code] != 0
     return found

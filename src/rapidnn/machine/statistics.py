@@ -17,12 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rapidnn.errors import DataError
-from rapidnn.machine.digits import digit_counts
-from rapidnn.machine.sampling import Counted, NeuronSample, residual_rows, sample_pairs, source_edges
-from rapidnn.tables.program import CodeSum, PooledSum, Program, WeightedSum
+from rapidnn.machine.pairs import PairSummary, count_sampled
+from rapidnn.machine.sampling import Counted, NeuronSample, residual_rows, source_edges
+from rapidnn.tables.program import CodeSum, Program
 
 FORMAT = 1
-_PAIRS_PER_CHUNK = 1 << 21
+_CHUNK = 1 << 22
+"""Tap offsets and neurons handled at once."""
+_LEAST, _MOST, _SHARE = 256, 1024, 0.01
+"""Neurons sampled of a step by default: a hundredth, which costs a few hundredths of running them, within limits."""
 
 
 @dataclass(frozen=True)
@@ -117,23 +120,15 @@ class _Tally:
         self.sums = np.zeros(5, np.int64)
         self.group_taps: NDArray[np.int64] = np.zeros(0, np.int64)
 
-    def add(
-        self, counts: NDArray[np.int64], nonzero: NDArray[np.bool_], table_rows: NDArray[np.int64]
-    ) -> None:
-        """Count neurons: pair counts ``(S, w, u)``, where products are non-zero, bias and residual addends ``(S,)``."""
-        digits, negative = digit_counts(counts)
-        digits_of = (digits * nonzero).sum(axis=(1, 2))
-        correction = (negative & nonzero).any(axis=(1, 2))
-        occupied = ((counts > 0) & nonzero).sum(axis=(1, 2))
-        group_taps = -np.sort(-counts.sum(axis=2), axis=1)
-        addends = digits_of + correction + table_rows
+    def add(self, pairs: PairSummary, table_rows: NDArray[np.int64]) -> None:
+        """Count neurons: their pairs, and their addends ``(S,)`` that are a bias, a constant or a residual row."""
+        addends = pairs.digits + pairs.corrections + table_rows
         values, times = np.unique(addends, return_counts=True)
         self.histogram.update(dict(zip(values.tolist(), times.tolist(), strict=True)))
-        parts = (digits_of, table_rows, correction, occupied, counts)
+        parts = (pairs.digits, table_rows, pairs.corrections, pairs.occupied, pairs.taps)
         self.sums += np.array([part.sum() for part in parts], np.int64)
-        grown = group_taps.sum(axis=0)
-        self.group_taps = grown if self.sampled == 0 else self.group_taps + grown
-        self.sampled += len(counts)
+        self.group_taps = pairs.group_taps if self.sampled == 0 else self.group_taps + pairs.group_taps
+        self.sampled += len(addends)
 
     def result(self) -> StepStatistics:
         """The sums as a frozen record."""
@@ -163,15 +158,29 @@ class StatisticsCollector:
         Picks the sampled neurons.
     neurons_per_step
         Neurons sampled of each accumulation step in every observed batch, without replacement; a batch that has no
-        more is counted completely.
+        more is counted completely. None takes a hundredth of them, at least 256 and at most 1024.
+    exact
+        Count all neurons.
+    threads
+        Threads that count; the result does not depend on them.
     """
 
-    def __init__(self, program: Program, rng: np.random.Generator, neurons_per_step: int = 256) -> None:
-        if neurons_per_step < 1:
+    def __init__(
+        self,
+        program: Program,
+        rng: np.random.Generator,
+        neurons_per_step: int | None = None,
+        *,
+        exact: bool = False,
+        threads: int = 1,
+    ) -> None:
+        if neurons_per_step is not None and neurons_per_step < 1:
             raise DataError(f"neurons_per_step must be at least 1, not {neurons_per_step}")
         self._program = program
         self._rng = rng
         self._per_step = neurons_per_step
+        self._exact = exact
+        self._threads = threads
         self._tallies: dict[str, _Tally] = {}
         self._last_reader: dict[str, str] = {}
         for step, sources in source_edges(program):
@@ -197,21 +206,33 @@ class StatisticsCollector:
             if self._last_reader[name] == edge:
                 self._codes.pop(name, None)
 
-    def _count(self, tally: _Tally, codes: dict[str, NDArray[np.uint8]]) -> None:
+    def _count(self, tally: _Tally, codes: Mapping[str, NDArray[np.uint8]]) -> None:
         shape = self._program.shapes[tally.step.name]
         batch = len(next(iter(codes.values())))
         total = batch * math.prod(shape)
         tally.observed += total
-        if total <= self._per_step:
-            flat = np.arange(total)
+        wanted = self._per_step or min(_MOST, max(_LEAST, int(total * _SHARE)))
+        if self._exact or total <= wanted:
+            flat = None
         else:
-            flat = np.sort(self._rng.choice(total, self._per_step, replace=False, shuffle=False))
-        weights, inputs, taps = _pair_extent(self._program, tally.step)
-        chunk = max(1, _PAIRS_PER_CHUNK // max(taps, weights * inputs, 1))
-        for start in range(0, len(flat), chunk):
-            neurons = NeuronSample.of(flat[start : start + chunk], (batch, *shape))
-            counts, nonzero = sample_pairs(self._program, tally.step, neurons, codes)
-            tally.add(counts, nonzero, residual_rows(self._program, tally.step, neurons, codes))
+            flat = np.sort(self._rng.choice(total, wanted, replace=False, shuffle=False))
+        chunk = max(1, _CHUNK // _kernel(tally.step))
+        for start in range(0, total if flat is None else len(flat), chunk):
+            end = start + chunk
+            part = np.arange(start, min(end, total)) if flat is None else flat[start:end]
+            neurons = NeuronSample.of(part, (batch, *shape))
+            pairs = count_sampled(self._program, tally.step, neurons, codes, self._threads)
+            tally.add(pairs, residual_rows(self._program, tally.step, neurons, codes))
+
+    @property
+    def sources(self) -> frozenset[str]:
+        """The code edges it has to see; seeing the accumulations themselves only tells that they are due."""
+        return frozenset(self._last_reader)
+
+    def observe_codes(self, codes: Mapping[str, NDArray[np.uint8]]) -> None:
+        """Take one batch of all :attr:`sources` at once."""
+        for name, tally in self._tallies.items():
+            self._count(tally, {source: codes[source] for source in self._sources[name]})
 
     def result(self) -> ProgramStatistics:
         """What has been counted so far.
@@ -229,12 +250,7 @@ class StatisticsCollector:
         return ProgramStatistics({name: tally.result() for name, tally in self._tallies.items()})
 
 
-def _pair_extent(program: Program, step: Counted) -> tuple[int, int, int]:
-    """w, u and K of a step, to size its chunks; a sum of codes alone has no pairs."""
-    match step:
-        case CodeSum():
-            return 1, 1, len(step.terms)
-        case WeightedSum():
-            return step.values.shape[1], program.group_of[step.source].size, step.taps
-        case PooledSum():
-            return 1, len(step.row), math.prod(step.window.kernel)
+def _kernel(step: Counted) -> int:
+    """Tap offsets of one neuron, to size chunks."""
+    window = None if isinstance(step, CodeSum) else step.window
+    return 1 if window is None else math.prod(window.kernel)
