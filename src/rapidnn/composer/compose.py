@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from rapidnn import __version__
+from rapidnn.composer.budget import SIZES, Budget, meet_budget
 from rapidnn.composer.choices import choose
 from rapidnn.composer.plan import plan_graph
 from rapidnn.composer.sample import calibrate, float_outputs
@@ -20,6 +21,7 @@ from rapidnn.execute.composed import ComposedNetwork
 from rapidnn.execute.evaluate import Evaluation, compare_outputs
 from rapidnn.execute.inputs import as_array
 from rapidnn.graph import Graph
+from rapidnn.tables.program import Program
 
 if TYPE_CHECKING:
     from torch import nn
@@ -31,8 +33,8 @@ Progress = Callable[[str, int, int], None]
 def compose(
     model: nn.Module | str | Path,
     calibration: Any,
-    weights: Sizes = DEFAULT_SIZE,
-    inputs: Sizes = DEFAULT_SIZE,
+    weights: Sizes | None = None,
+    inputs: Sizes | None = None,
     *,
     granularity: Literal["layer", "channel"] = "layer",
     activation_rows: int = 64,
@@ -40,6 +42,7 @@ def compose(
     product_bits: int = 16,
     concat: Literal["unify", "reencode"] = "unify",
     validation: tuple[Any, Any] | None = None,
+    max_loss: float | None = None,
     preprocess: Preprocess | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
@@ -53,7 +56,8 @@ def compose(
     calibration
         Array or tensor ``(N, *input_shape)`` of real, preprocessed inputs, float32; a few hundred suffice.
     weights, inputs
-        Codebook sizes w and u, 1 to 256: one for all layers, or a mapping from layer name, with ``"*"`` for the rest.
+        Codebook sizes w and u, 1 to 256: one for all layers, or a mapping from layer name, with ``"*"`` for the rest;
+        16 by default. With ``max_loss`` they are the largest allowed, 64 by default.
     granularity
         ``"layer"``: one weight codebook per layer; ``"channel"``: one per output channel.
     activation_rows
@@ -68,6 +72,11 @@ def compose(
     validation
         Labelled samples ``(x, labels)``, preprocessed like the calibration data and never the test split: float and
         composed accuracy on them are stored in ``info["validation"]`` (see `rapidnn.execute.evaluate.Evaluation`).
+    max_loss
+        The largest loss allowed, float minus composed top-1 accuracy on ``validation`` (a share: 0.005 is half a
+        point). Sizes are then chosen layer by layer to keep it at the least machine energy; ``info["max_loss"]``
+        says what came of it (see `rapidnn.composer.budget.BudgetReport`). Where it cannot be kept, the network of
+        least loss is returned, and ``info["max_loss"]["met"]`` is False.
     preprocess
         How raw data become inputs; stored in the artifact. Default: they are inputs as they are.
     threads
@@ -84,11 +93,21 @@ def compose(
     ComposeError
         If a setting is not possible, or the network produces NaN.
     """
-    settings = Settings(weights, inputs, granularity, activation_rows, operand_bits, product_bits, concat)
+    default = DEFAULT_SIZE if max_loss is None else max(SIZES)
+    settings = Settings(
+        default if weights is None else weights,
+        default if inputs is None else inputs,
+        granularity,
+        activation_rows,
+        operand_bits,
+        product_bits,
+        concat,
+    )
     if threads is not None and (type(threads) is not int or threads < 1):
         raise ComposeError(f"threads={threads!r}: expected a positive integer")
     samples = _samples(calibration)
-    report = progress or (lambda stage, done, total: None)
+    budget = None if max_loss is None else _budget(max_loss, validation)
+    report = progress or _quiet
     from rapidnn.frontends import import_model
 
     report("import", 0, 1)
@@ -101,8 +120,10 @@ def compose(
         "settings": settings.to_json(),
         "calibration_samples": len(samples),
     }
-    composed = compose_graph(graph, samples, settings, preprocess, info, threads=threads, progress=report)
-    if validation is not None:
+    composed = compose_graph(
+        graph, samples, settings, preprocess, info, budget=budget, threads=threads, progress=report
+    )
+    if validation is not None and budget is None:
         evaluation = _validate(graph, composed, validation, threads, report)
         composed.info["validation"] = evaluation.to_json()
     return composed
@@ -115,10 +136,11 @@ def compose_graph(
     preprocess: Preprocess | None,
     info: dict[str, Any],
     *,
+    budget: Budget | None = None,
     threads: int | None,
     progress: Progress,
 ) -> ComposedNetwork:
-    """The composition proper, of a graph whose passes have run."""
+    """The composition proper, of a graph whose passes have run; with a budget, sizes are chosen to keep it."""
     plan = plan_graph(graph, settings.concat)
     settings.check_layers([step.name for step in plan.layers()])
     histograms = calibrate(
@@ -128,11 +150,46 @@ def compose_graph(
         threads=threads,
         progress=lambda done, total: progress("calibrate", done, total),
     )
-    choices = choose(plan, histograms, settings, lambda done, total: progress("cluster", done, total))
-    program = tabulate(
-        graph, plan, histograms, choices, settings, lambda done, total: progress("tabulate", done, total)
-    )
+
+    def compose_with(chosen: Settings, shown: Progress = _quiet) -> Program:
+        choices = choose(plan, histograms, chosen, lambda done, total: shown("cluster", done, total))
+        return tabulate(
+            graph, plan, histograms, choices, chosen, lambda done, total: shown("tabulate", done, total)
+        )
+
+    if budget is None:
+        program = compose_with(settings, progress)
+    else:
+        found, settings, outcome = meet_budget(
+            budget,
+            graph,
+            plan,
+            histograms,
+            samples,
+            settings,
+            compose_with,
+            threads=threads,
+            progress=progress,
+        )
+        program = found.program
+        info = info | {
+            "settings": settings.to_json(),
+            "validation": found.evaluation.to_json(),
+            "max_loss": outcome.to_json(),
+        }
     return ComposedNetwork(program, preprocess or Preprocess.identity(graph.input_shape), info)
+
+
+def _quiet(stage: str, done: int, total: int) -> None:
+    """Progress that is not shown."""
+
+
+def _budget(bound: float, validation: tuple[Any, Any] | None) -> Budget:
+    if validation is None:
+        raise ComposeError(
+            "max_loss needs validation=(samples, labels), held-out training data that the loss is measured on"
+        )
+    return Budget(bound, _samples(validation[0], "validation"), as_array(validation[1]))
 
 
 def _validate(

@@ -67,7 +67,7 @@ def calibrate(
         return found
 
     totals = {node.name: Histogram() for node in graph if node.name in wanted}
-    for found in _map_shards(graph, samples, count, threads, progress):
+    for found in map_shards(graph, samples, count, threads, progress):
         for name, histogram in found.items():
             totals[name].merge(histogram)
     for name, histogram in totals.items():
@@ -87,20 +87,23 @@ def float_outputs(
     progress: Progress | None = None,
 ) -> NDArray[np.float32]:
     """The float network's outputs, float32 ``(N, *output_shape)``."""
-    parts = list(_map_shards(graph, samples, lambda shard: run_float(graph, shard), threads, progress))
+    parts = list(map_shards(graph, samples, lambda shard: run_float(graph, shard), threads, progress))
     return np.concatenate(parts) if parts else np.zeros((0, *graph.output_shape), np.float32)
 
 
-def _map_shards(
+def map_shards(
     graph: Graph,
     samples: NDArray[Any],
     work: Callable[[NDArray[np.float32]], Result],
     threads: int | None,
     progress: Progress | None,
+    *,
+    most: int = _MAX_SHARD,
 ) -> Iterator[Result]:
+    """``work`` of every shard of at most ``most`` samples, in their order; torch runs one thread in each."""
     import torch
 
-    size = shard_size(graph)
+    size = min(most, shard_size(graph))
     shards = [samples[i : i + size] for i in range(0, len(samples), size)]
     previous = torch.get_num_threads()
     pool = ThreadPoolExecutor(threads or os.cpu_count() or 1, initializer=lambda: torch.set_num_threads(1))

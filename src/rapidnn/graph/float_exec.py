@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -57,7 +57,7 @@ def run_float(graph: Graph, x: NDArray[np.float32], observe: Observer | None = N
     with torch.inference_mode():
         for node in graph:
             inputs = [values[edge] for edge in node.inputs]
-            value = _apply(node.op, inputs) if inputs else _tensor(x)
+            value = apply(node.op, inputs) if inputs else _tensor(x)
             del inputs
             if observe is not None:
                 observe(node.name, value)
@@ -69,7 +69,33 @@ def run_float(graph: Graph, x: NDArray[np.float32], observe: Observer | None = N
         return np.array(values[graph.output].numpy(), dtype=np.float32)
 
 
-def _apply(op: Op, inputs: list[torch.Tensor]) -> torch.Tensor:
+def run_changed(
+    graph: Graph,
+    values: Mapping[str, torch.Tensor],
+    changes: Mapping[str, Callable[[torch.Tensor], torch.Tensor]],
+    edge: str,
+) -> torch.Tensor:
+    """The value of ``edge`` if the edges named in ``changes`` held what their function makes of their value.
+
+    ``values`` holds every edge of an unchanged run; only what depends on a change is computed anew.
+    """
+    import torch
+
+    fresh: dict[str, torch.Tensor] = {}
+    with torch.inference_mode():
+        for node in graph:
+            if any(name in fresh for name in node.inputs):
+                inputs = [fresh[name] if name in fresh else values[name] for name in node.inputs]
+                fresh[node.name] = apply(node.op, inputs)
+            if node.name in changes:
+                fresh[node.name] = changes[node.name](fresh.get(node.name, values[node.name]))
+            if node.name == edge:
+                break
+    return fresh.get(edge, values[edge])
+
+
+def apply(op: Op, inputs: list[torch.Tensor]) -> torch.Tensor:
+    """One operator's float result for a batch; every operator but ``Input`` has one."""
     import torch
 
     x = inputs[0]

@@ -1,0 +1,322 @@
+"""Sizes for a bound on the loss: the least energy that meets it, by prediction first and verification last.
+
+SPEC section 2, step 7. Predictions (``pricing.py``) order the choices; whether one meets the bound is always decided by
+running its program bit-true on the validation data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rapidnn.composer.choices import choose
+from rapidnn.composer.energy import energy_of, energy_table
+from rapidnn.composer.histogram import Histogram
+from rapidnn.composer.plan import Plan
+from rapidnn.composer.pricing import Move, Prices, Sized, Units
+from rapidnn.composer.sample import float_outputs
+from rapidnn.composer.sensitivity import measure
+from rapidnn.composer.settings import Settings
+from rapidnn.data.preprocess import Preprocess
+from rapidnn.errors import ComposeError
+from rapidnn.execute.composed import ComposedNetwork
+from rapidnn.execute.evaluate import Evaluation, compare_outputs
+from rapidnn.graph import Graph
+from rapidnn.tables.program import Program
+
+SIZES = (2, 4, 8, 16, 32, 64)
+"""Codebook sizes that are considered: up to the rows of the default machine's associative memories."""
+
+_MISSES = 8
+"""Steps down that break the bound, one after another, before the search ends."""
+_MOST_STEPS = 64
+"""Steps down that are verified at most."""
+
+_COST_SAMPLES = 32
+"""Calibration samples whose codes are counted for the energies that are reported."""
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One verified choice of sizes by layer, as settings give them; ``predicted_uj`` is the energy it was priced at."""
+
+    weights: Mapping[str, int]
+    inputs: Mapping[str, int]
+    loss: float
+    predicted_uj: float
+
+
+@dataclass(frozen=True)
+class EqualSize:
+    """The smallest size that meets the bound when every codebook has it (or its cap), and its energy."""
+
+    size: int
+    loss: float
+    energy_uj: float
+
+
+@dataclass(frozen=True)
+class BudgetReport:
+    """What ``info["max_loss"]`` holds.
+
+    ``loss`` is float minus composed accuracy on ``samples`` validation samples, bit-true; ``energy_uj`` one input's on
+    ``hardware``. ``equal_size`` is None where no single size meets the bound. ``tried`` are all verified choices
+    in order.
+    """
+
+    bound: float
+    loss: float
+    met: bool
+    samples: int
+    energy_uj: float
+    hardware: str
+    equal_size: EqualSize | None
+    sensitivity_samples: int
+    tried: tuple[Trial, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The report as plain JSON values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """A verified choice, its program and its evaluation."""
+
+    sized: Sized
+    program: Program
+    evaluation: Evaluation
+
+    @property
+    def loss(self) -> float:
+        """Float minus composed accuracy."""
+        assert self.evaluation.loss is not None
+        return self.evaluation.loss
+
+
+@dataclass(frozen=True, eq=False)
+class Budget:
+    """A bound on the loss (a share of 0 to 1), and the labelled samples that it is held to.
+
+    Raises
+    ------
+    ComposeError
+        If the bound is not a share.
+    """
+
+    bound: float
+    samples: NDArray[np.float32]
+    labels: NDArray[Any]
+
+    def __post_init__(self) -> None:
+        if isinstance(self.bound, bool) or not isinstance(self.bound, int | float) or not 0 <= self.bound < 1:
+            raise ComposeError(
+                f"max_loss={self.bound!r}: expected a share of all answers from 0 to below 1, such as 0.005 for half "
+                f"a point"
+            )
+
+
+def meet_budget(
+    budget: Budget,
+    graph: Graph,
+    plan: Plan,
+    histograms: Mapping[str, Histogram],
+    calibration: NDArray[np.float32],
+    settings: Settings,
+    compose_with: Callable[[Settings], Program],
+    *,
+    threads: int | None,
+    progress: Progress,
+) -> tuple[Found, Settings, BudgetReport]:
+    """The cheapest program found that keeps the budget, or else the best one, with its settings and what was tried.
+
+    The sizes in ``settings`` are the largest that are allowed.
+    """
+    expected = float_outputs(
+        graph, budget.samples, threads=threads, progress=lambda i, n: progress("validate float", i, n)
+    )
+    prices = _prices(graph, plan, histograms, calibration, settings, compose_with, threads, progress)
+
+    def verify(program: Program) -> Evaluation:
+        network = ComposedNetwork(program, Preprocess.identity(graph.input_shape), {})
+        return compare_outputs(network(budget.samples), budget.labels, expected)
+
+    search = Search(prices, settings, compose_with, verify, budget.bound, progress)
+    best = search.run()
+    cost = energy_of(best.program, calibration[:_COST_SAMPLES])
+    equal = search.equal
+    report = BudgetReport(
+        bound=budget.bound,
+        loss=best.loss,
+        met=search.meets(best),
+        samples=len(budget.samples),
+        energy_uj=cost.energy_pj / 1e6,
+        hardware=cost.hardware,
+        equal_size=None
+        if equal is None
+        else EqualSize(
+            search.equal_at, equal.loss, energy_of(equal.program, calibration[:_COST_SAMPLES]).energy_pj / 1e6
+        ),
+        sensitivity_samples=prices.sensitivity.samples,
+        tried=tuple(search.trials.values()),
+    )
+    return best, prices.units.settings(best.sized, settings), report
+
+
+def _prices(
+    graph: Graph,
+    plan: Plan,
+    histograms: Mapping[str, Histogram],
+    calibration: NDArray[np.float32],
+    settings: Settings,
+    compose_with: Callable[[Settings], Program],
+    threads: int | None,
+    progress: Progress,
+) -> Prices:
+    units = Units.of(plan)
+    allowed = units.allowed(settings, SIZES)
+    sizes = allowed.all_sizes
+    choices = {
+        size: choose(plan, histograms, replace(settings, weights=size, inputs=size))
+        for size in sorted({*sizes[0], *sizes[1]})
+    }
+    sensitivity = measure(
+        graph,
+        plan,
+        choices,
+        calibration,
+        threads=threads,
+        progress=lambda i, n: progress("sensitivity", i, n),
+    )
+    energy = energy_table(
+        plan,
+        lambda w, u: compose_with(replace(settings, weights=w, inputs=u)),
+        sizes,
+        calibration,
+        lambda i, n: progress("energy by size", i, n),
+    )
+    return Prices(units, allowed, sensitivity, energy)
+
+
+class Search:
+    """The search for sizes within a bound.
+
+    Parameters
+    ----------
+    prices
+        Predictions.
+    settings
+        Everything but the sizes.
+    compose_with
+        Makes the program for settings that hold sizes.
+    verify
+        Runs it bit-true on the validation data.
+    bound
+        The largest loss allowed.
+    """
+
+    def __init__(
+        self,
+        prices: Prices,
+        settings: Settings,
+        compose_with: Callable[[Settings], Program],
+        verify: Callable[[Program], Evaluation],
+        bound: float,
+        progress: Progress,
+    ) -> None:
+        self.prices = prices
+        self.settings = settings
+        self.compose_with = compose_with
+        self.verify = verify
+        self.bound = bound
+        self.progress = progress
+        self.trials: dict[Sized, Trial] = {}
+        self.best: Found | None = None
+        self.equal: Found | None = None
+        self.equal_at = 0
+
+    def run(self) -> Found:
+        """Verify choices until none cheaper is likely to meet the bound; the best one found."""
+        if self._climb_equal_sizes():
+            self._bisect()
+            self._step_down()
+        assert self.best is not None
+        return self.best
+
+    def meets(self, found: Found) -> bool:
+        """Whether a choice keeps the bound."""
+        return found.loss <= self.bound
+
+    def _climb_equal_sizes(self) -> bool:
+        """The smallest equal size that meets the bound; False if even the largest does not."""
+        sizes = sorted({size for kind in self.prices.allowed.all_sizes for size in kind})
+        by_size = {self.prices.allowed.equal(size): size for size in reversed(sizes)}
+        for sized, size in reversed(by_size.items()):
+            found = self._try(sized)
+            if self.meets(found):
+                self.equal, self.equal_at = found, size
+                return True
+        return False
+
+    def _bisect(self) -> None:
+        """The cheapest choice of the hull that meets the bound, taking the loss to rise with the noise."""
+        hull = self.prices.hull()
+        assert self.equal is not None
+        limit = self.prices.noise(self.equal.sized)
+        # The first guess: as noisy as the equal size that was good enough.
+        middle = next((i for i, sized in enumerate(hull) if self.prices.noise(sized) <= limit), len(hull) - 1)
+        low, high = 0, len(hull)
+        while low < high:
+            if self.meets(self._try(hull[middle])):
+                high = middle
+            else:
+                low = middle + 1
+            middle = (low + high) // 2
+
+    def _step_down(self) -> None:
+        """One codebook smaller at a time, the most energy for the least noise first, while the bound holds."""
+        misses, refused = 0, set[Move]()
+        for _ in range(_MOST_STEPS):
+            assert self.best is not None
+            here = self.best.sized
+            moves = [move for move in self.prices.allowed.smaller(here) if move not in refused]
+            moves = [move for move in moves if self._saving(here, here.moved(move)) > 0]
+            if not moves or misses == _MISSES:
+                return
+            move = max(moves, key=lambda move: self._worth(here, here.moved(move)))
+            if self.meets(self._try(here.moved(move))):
+                misses = 0
+            else:
+                misses += 1
+                refused.add(move)
+
+    def _saving(self, here: Sized, there: Sized) -> float:
+        return self.prices.energy_pj(here) - self.prices.energy_pj(there)
+
+    def _worth(self, here: Sized, there: Sized) -> float:
+        noise = self.prices.noise(there) - self.prices.noise(here)
+        return self._saving(here, there) / max(noise, 1e-12)
+
+    def _try(self, sized: Sized) -> Found:
+        chosen = self.prices.units.settings(sized, self.settings)
+        program = self.compose_with(chosen)
+        found = Found(sized, program, self.verify(program))
+        assert isinstance(chosen.weights, Mapping)
+        assert isinstance(chosen.inputs, Mapping)
+        predicted = self.prices.energy_pj(sized) / 1e6
+        self.trials[sized] = Trial(dict(chosen.weights), dict(chosen.inputs), found.loss, predicted)
+        if self.best is None or self._rank(found) < self._rank(self.best):
+            self.best = found
+        self.progress("choose sizes", len(self.trials), len(self.trials) + 1)
+        return found
+
+    def _rank(self, found: Found) -> tuple[bool, float, float]:
+        """Choices that meet the bound by their energy; the others behind them, by their loss."""
+        met, energy = self.meets(found), self.prices.energy_pj(found.sized)
+        return (False, energy, found.loss) if met else (True, found.loss, energy)
