@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.text import Text
 
 from rapidnn.cli import options, sources
 from rapidnn.cli.console import Terminal
@@ -31,8 +32,14 @@ def compose(
         bool, typer.Option("--random-weights", help="Compose a built-in network untrained (cost only).")
     ] = False,
     granularity: Annotated[
-        str, typer.Option(help="Weight codebooks per layer or per output channel.")
+        str, typer.Option(help="Weight codebooks per layer, channel (output channel) or group:N of channels.")
     ] = "layer",
+    tree: Annotated[
+        int,
+        typer.Option(
+            metavar="SIZE", help="Tree codebooks, optimal at that size; evaluate --level turns them down."
+        ),
+    ] = 0,
     activation_rows: Annotated[int, typer.Option(help="Rows of sigmoid and tanh tables.")] = 64,
     operand_bits: Annotated[int, typer.Option(help="Grid of codebook values, 8 or 16 bits.")] = 8,
     product_bits: Annotated[int, typer.Option(help="Width of stored products.")] = 16,
@@ -57,7 +64,7 @@ def compose(
 
     terminal = Terminal("compose", as_json=as_json)
     chosen_w, chosen_u = options.sizes(weight_codes, "-w"), options.sizes(input_codes, "-u")
-    Settings(chosen_w, chosen_u, granularity, activation_rows, operand_bits, product_bits, concat)  # type: ignore[arg-type]
+    Settings(chosen_w, chosen_u, granularity, activation_rows, operand_bits, product_bits, concat, tree)  # type: ignore[arg-type]
     check_output(output, weights, Path(network), None if data is None else Path(data))
     made = sources.float_network(network, weights, seed)
     if made.random and not random_weights:
@@ -75,7 +82,8 @@ def compose(
             samples,
             chosen_w,
             chosen_u,
-            granularity=granularity,  # type: ignore[arg-type]
+            granularity=granularity,
+            tree=tree,
             activation_rows=activation_rows,
             operand_bits=operand_bits,
             product_bits=product_bits,
@@ -95,5 +103,9 @@ def compose(
         result,
         text.layer_table(composed.program),
         text.validation_line(composed.info["validation"]),
+        *(
+            Text.assemble(f"level {level}: ", text.validation_line(found))
+            for level, found in composed.info.get("levels", {}).items()
+        ),
         f"artifact: {output} ({result['size_kib']:.0f} KiB)",
     )

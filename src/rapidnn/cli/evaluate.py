@@ -16,6 +16,7 @@ def evaluate(
     weights: options.Weights = None,
     backend: options.Backend = "cpu",
     device: options.Device = None,
+    level: options.Level = None,
     as_json: options.Json = False,
 ) -> None:
     """Run labelled data through the tables, bit-true, and print the accuracy (on the test data by default)."""
@@ -27,6 +28,8 @@ def evaluate(
     if weights is not None and network is None:
         raise DataError("--weights belongs to --network NET; give both")
     composed = rapidnn.load(artifact)
+    if level is not None:
+        composed = composed.at_level(level)
     with terminal.progress() as stages:
         found = sources.data_set(data or composed.info.get("data"), None, stages)
         x, y = sources.labelled(found, split, limit)
@@ -50,6 +53,7 @@ def evaluate(
         "split": sources.split_name(found, split),
         "backend": backend,
         "device": device,
+        "level": level,
         **evaluation.to_json(),
     }
     terminal.result(result, text.evaluation_table(evaluation))

@@ -50,6 +50,12 @@ Device = Annotated[
         "--device", help="With --backend torch: cpu, cuda, cuda:1; default cpu.", show_default=False
     ),
 ]
+Level = Annotated[
+    int | None,
+    typer.Option(
+        "--level", metavar="L", help="Turn tree codebooks down to codes of L bits.", show_default=False
+    ),
+]
 Hardware = Annotated[str, typer.Option("--hardware", help="A built-in machine's name or a .yaml file.")]
 Overrides = Annotated[
     list[str] | None,

@@ -27,6 +27,7 @@ def run(
     ],
     backend: options.Backend = "cpu",
     device: options.Device = None,
+    level: options.Level = None,
     as_json: options.Json = False,
 ) -> None:
     """Run raw inputs through the tables; writes outputs (float32) and accumulators (int32).
@@ -45,6 +46,8 @@ def run(
             f"{inputs}: no such file; --input takes an .npz with raw samples under the key inputs"
         )
     composed = rapidnn.load(artifact)
+    if level is not None:
+        composed = composed.at_level(level)
     arrays = read_arrays(inputs)
     if "inputs" not in arrays:
         raise DataError(f"{inputs}: no array named inputs; it holds {', '.join(sorted(arrays)) or 'nothing'}")
@@ -72,6 +75,7 @@ def run(
         "output_shape": list(composed.program.output_shape),
         "backend": backend,
         "device": device,
+        "level": level,
     }
     shape = "x".join(map(str, composed.program.output_shape))
     terminal.result(result, f"ran {len(x)} samples; {output} holds outputs and accumulators of {shape} each")

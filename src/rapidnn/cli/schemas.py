@@ -61,7 +61,14 @@ def result_schemas() -> dict[str, dict[str, Any]]:
         ),
         "evaluate": _object(
             Evaluation,
-            extra={"artifact": str, "data": str, "split": str, "backend": str, "device": str | None},
+            extra={
+                "artifact": str,
+                "data": str,
+                "split": str,
+                "backend": str,
+                "device": str | None,
+                "level": int | None,
+            },
         ),
         "run": _object(
             extra={
@@ -72,6 +79,7 @@ def result_schemas() -> dict[str, dict[str, Any]]:
                 "output_shape": list[int],
                 "backend": str,
                 "device": str | None,
+                "level": int | None,
             }
         ),
         "cost": _object(

@@ -68,15 +68,25 @@ def merged(histograms: Mapping[str, Histogram], edges: list[str]) -> Histogram:
 
 def choose_group(plan: Plan, name: str, histogram: Histogram, settings: Settings) -> CodeGroup:
     """The codebook of one group, of the largest size any of its readers asks for."""
-    readers = [
-        step.node.name
-        for step in plan.layers()
-        if step.node is not None and step.source is not None and plan.group_of[step.source] == name
-    ]
-    size = settings.input_size(readers)
-    # A ReLU's output is zero for a large share: holding zero exactly costs no accuracy, and products of zero
-    # cost the machine nothing.
-    hold = name in plan.holds_zero or histogram.zero_share() * size >= 1
+    size = settings.input_size(readers(plan, name))
+    hold = held_zero(plan, name, histogram, size)
     book = cluster(histogram.points(), size, settings.operand_bits, hold_zero=hold)
     zero = np.flatnonzero(book.values == 0)
     return CodeGroup(name, book.values, book.scale, book.bits, int(zero[0]) if len(zero) else None)
+
+
+def readers(plan: Plan, group: str) -> list[str]:
+    """Names of the layers that read a group's codes."""
+    return [
+        step.node.name
+        for step in plan.layers()
+        if step.node is not None and step.source is not None and plan.group_of[step.source] == group
+    ]
+
+
+def held_zero(plan: Plan, group: str, histogram: Histogram, size: int) -> bool:
+    """Whether a group's codebook holds the exact 0: padding reads it, or zeros are a large share.
+
+    A ReLU's output is zero so often that holding zero costs no accuracy, and products of zero cost the machine nothing.
+    """
+    return group in plan.holds_zero or histogram.zero_share() * size >= 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,9 +11,11 @@ import numpy as np
 from rapidnn import __version__
 from rapidnn.composer.budget import SIZES, Budget, meet_budget
 from rapidnn.composer.choices import choose
-from rapidnn.composer.plan import plan_graph
+from rapidnn.composer.histogram import Histogram
+from rapidnn.composer.levels import choose_levels
+from rapidnn.composer.plan import Plan, plan_graph
 from rapidnn.composer.sample import calibrate, float_outputs
-from rapidnn.composer.settings import DEFAULT_SIZE, Settings, Sizes
+from rapidnn.composer.settings import DEFAULT_SIZE, TREE_SIZES, Settings, Sizes
 from rapidnn.composer.tabulate import sampled_edges, tabulate
 from rapidnn.data.preprocess import Preprocess
 from rapidnn.errors import ComposeError, DataError
@@ -36,13 +38,14 @@ def compose(
     weights: Sizes | None = None,
     inputs: Sizes | None = None,
     *,
-    granularity: Literal["layer", "channel"] = "layer",
+    granularity: str = "layer",
     activation_rows: int = 64,
     operand_bits: int = 8,
     product_bits: int = 16,
     concat: Literal["unify", "reencode"] = "unify",
     validation: tuple[Any, Any] | None = None,
     max_loss: float | None = None,
+    tree: bool | int = False,
     preprocess: Preprocess | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
@@ -59,7 +62,12 @@ def compose(
         Codebook sizes w and u, 1 to 256: one for all layers, or a mapping from layer name, with ``"*"`` for the rest;
         16 by default. With ``max_loss`` they are the largest allowed, 64 by default.
     granularity
-        ``"layer"``: one weight codebook per layer; ``"channel"``: one per output channel.
+        ``"layer"``: one weight codebook per layer; ``"channel"``: one per output channel; ``"group:N"``: one per N
+        output channels.
+    tree
+        Tree codebooks (SPEC section 1): one artifact that can be turned down to fewer code bits at run time
+        (``composed.at_level(4)``). True makes them optimal at full size, a number at codebooks of that size. Sizes are
+        then powers of two.
     activation_rows
         Rows q of the activation tables of sigmoid and tanh.
     operand_bits
@@ -102,10 +110,13 @@ def compose(
         operand_bits,
         product_bits,
         concat,
+        max(TREE_SIZES) if tree is True else int(tree),
     )
     if threads is not None and (type(threads) is not int or threads < 1):
         raise ComposeError(f"threads={threads!r}: expected a positive integer")
     samples = _samples(calibration)
+    if settings.tree and max_loss is not None:
+        raise ComposeError("max_loss chooses flat codebooks; leave tree or max_loss out")
     budget = None if max_loss is None else _budget(max_loss, validation)
     report = progress or _quiet
     from rapidnn.frontends import import_model
@@ -124,8 +135,10 @@ def compose(
         graph, samples, settings, preprocess, info, budget=budget, threads=threads, progress=report
     )
     if validation is not None and budget is None:
-        evaluation = _validate(graph, composed, validation, threads, report)
-        composed.info["validation"] = evaluation.to_json()
+        evaluations = _validate(graph, composed, validation, threads, report)
+        composed.info["validation"] = evaluations.pop(None).to_json()
+        if evaluations:
+            composed.info["levels"] = {str(level): found.to_json() for level, found in evaluations.items()}
     return composed
 
 
@@ -150,6 +163,9 @@ def compose_graph(
         threads=threads,
         progress=lambda done, total: progress("calibrate", done, total),
     )
+
+    if settings.tree:
+        return _compose_levels(graph, plan, histograms, settings, preprocess, info, progress)
 
     def compose_with(chosen: Settings, shown: Progress = _quiet) -> Program:
         choices = choose(plan, histograms, chosen, lambda done, total: shown("cluster", done, total))
@@ -180,6 +196,26 @@ def compose_graph(
     return ComposedNetwork(program, preprocess or Preprocess.identity(graph.input_shape), info)
 
 
+def _compose_levels(
+    graph: Graph,
+    plan: Plan,
+    histograms: Mapping[str, Histogram],
+    settings: Settings,
+    preprocess: Preprocess | None,
+    info: dict[str, Any],
+    progress: Progress,
+) -> ComposedNetwork:
+    """A program for every level of the trees; the finest is the network's own."""
+    choices = choose_levels(plan, histograms, settings, lambda done, total: progress("cluster", done, total))
+    finest = max(choices)
+    levels = {}
+    for done, (level, chosen) in enumerate(choices.items(), start=1):
+        levels[level] = tabulate(graph, plan, histograms, chosen, settings, finest=choices[finest].groups)
+        progress("tabulate", done, len(choices))
+    program = levels.pop(finest)
+    return ComposedNetwork(program, preprocess or Preprocess.identity(graph.input_shape), info, levels)
+
+
 def _quiet(stage: str, done: int, total: int) -> None:
     """Progress that is not shown."""
 
@@ -198,13 +234,19 @@ def _validate(
     validation: tuple[Any, Any],
     threads: int | None,
     progress: Progress,
-) -> Evaluation:
+) -> dict[int | None, Evaluation]:
+    """The evaluation of the network (None) and of each coarser level of its trees."""
     samples, labels = _samples(validation[0], "validation"), as_array(validation[1])
     expected = float_outputs(
         graph, samples, threads=threads, progress=lambda done, total: progress("validate float", done, total)
     )
-    found = composed.run(samples, progress=lambda done, total: progress("validate composed", done, total))
-    return compare_outputs(composed.real(found), labels, expected)
+    evaluations = {}
+    for level in (None, *sorted(composed.levels, reverse=True)):
+        network = composed if level is None else composed.at_level(level)
+        name = "validate composed" if level is None else f"validate level {level}"
+        found = network.run(samples, progress=lambda done, total, name=name: progress(name, done, total))  # type: ignore[misc]
+        evaluations[level] = compare_outputs(network.real(found), labels, expected)
+    return evaluations
 
 
 def _samples(data: Any, what: str = "calibration") -> Any:

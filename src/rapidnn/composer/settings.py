@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -12,6 +13,7 @@ Sizes = int | Mapping[str, int]
 """One codebook size for all layers, or sizes by layer name with ``"*"`` for the rest."""
 
 DEFAULT_SIZE = 16
+TREE_SIZES = tuple(2**bits for bits in range(1, 9))
 
 
 @dataclass(frozen=True)
@@ -26,11 +28,13 @@ class Settings:
 
     weights: Sizes = DEFAULT_SIZE
     inputs: Sizes = DEFAULT_SIZE
-    granularity: Literal["layer", "channel"] = "layer"
+    granularity: str = "layer"
     activation_rows: int = 64
     operand_bits: int = 8
     product_bits: int = 16
     concat: Literal["unify", "reencode"] = "unify"
+    tree: int = 0
+    """The codebook size at which tree codebooks are optimal; 0 for flat ones."""
 
     def __post_init__(self) -> None:
         for option in ("weights", "inputs"):
@@ -39,13 +43,21 @@ class Settings:
                 if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= 256:
                     where = "" if layer == "*" else f" of layer {layer!r}"
                     raise ComposeError(f"{option}={size!r}{where}: a codebook has 1 to 256 values")
-        if self.granularity not in ("layer", "channel"):
-            raise ComposeError(f"granularity={self.granularity!r}: expected 'layer' or 'channel'")
+        if not re.fullmatch("layer|channel|group:[1-9][0-9]*", str(self.granularity)):
+            raise ComposeError(
+                f"granularity={self.granularity!r}: expected 'layer', 'channel' or 'group:N', N at least 1"
+            )
         if self.concat not in ("unify", "reencode"):
             raise ComposeError(f"concat={self.concat!r}: expected 'unify' or 'reencode'")
         _expect("activation_rows", self.activation_rows, range(1, 65537), "1 to 65536")
         _expect("operand_bits", self.operand_bits, (8, 16), "8 or 16")
         _expect("product_bits", self.product_bits, range(2, 32), "2 to 31")
+        if self.tree:
+            _expect("tree", self.tree, TREE_SIZES, "a power of two from 2 to 256")
+            for option in ("weights", "inputs"):
+                sizes = getattr(self, option)
+                for size in sizes.values() if isinstance(sizes, Mapping) else [sizes]:
+                    _expect(f"tree codebooks need {option}", size, TREE_SIZES, "a power of two from 2 to 256")
 
     def weight_size(self, layer: str) -> int:
         """Weight codebook size of a layer."""
