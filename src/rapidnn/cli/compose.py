@@ -10,9 +10,12 @@ from rich.text import Text
 
 from rapidnn.cli import options, sources
 from rapidnn.cli.console import Terminal
-from rapidnn.composer.settings import Settings
+from rapidnn.composer.settings import DEFAULT_SIZE, Settings, check_bound
 from rapidnn.errors import ComposeError
 from rapidnn.files import check_output
+
+NOT_MET = 3
+"""Exit code where a bound was not met (SPEC section 4)."""
 
 
 def compose(
@@ -22,11 +25,33 @@ def compose(
     ],
     data: options.Data = None,
     weight_codes: Annotated[
-        str, typer.Option("-w", "--weight-codes", help="Weight codebook size: 16, or fc1=64,*=16.")
-    ] = "16",
+        str | None,
+        typer.Option(
+            "-w",
+            "--weight-codes",
+            help="Weight codebook size: 16 (the default), or fc1=64,*=16. With --max-loss, the largest allowed.",
+            show_default=False,
+        ),
+    ] = None,
     input_codes: Annotated[
-        str, typer.Option("-u", "--input-codes", help="Input codebook size: 16, or fc1=64,*=16.")
-    ] = "16",
+        str | None,
+        typer.Option(
+            "-u",
+            "--input-codes",
+            help="Input codebook size: 16 (the default), or fc1=64,*=16. With --max-loss, the largest allowed.",
+            show_default=False,
+        ),
+    ] = None,
+    max_loss: Annotated[
+        float | None,
+        typer.Option(
+            "--max-loss",
+            metavar="SHARE",
+            help="Choose sizes layer by layer for the least energy that loses at most this share of top-1 accuracy "
+            "(0.005: half a point) on held-out training data.",
+            show_default=False,
+        ),
+    ] = None,
     weights: options.Weights = None,
     random_weights: Annotated[
         bool, typer.Option("--random-weights", help="Compose a built-in network untrained (cost only).")
@@ -57,14 +82,18 @@ def compose(
     """Turn a trained network into lookup tables.
 
     Codebooks are sampled on part of the training data; the loss is measured, bit-true, on a tenth of it that is
-    held out. The test data are not touched.
+    held out. The test data are not touched. With --max-loss the exit code is 3 if the bound cannot be met; the best
+    artifact is written all the same.
     """
     import rapidnn
     from rapidnn.report import text
 
     terminal = Terminal("compose", as_json=as_json)
-    chosen_w, chosen_u = options.sizes(weight_codes, "-w"), options.sizes(input_codes, "-u")
-    Settings(chosen_w, chosen_u, granularity, activation_rows, operand_bits, product_bits, concat, tree)  # type: ignore[arg-type]
+    chosen_w = None if weight_codes is None else options.sizes(weight_codes, "-w")
+    chosen_u = None if input_codes is None else options.sizes(input_codes, "-u")
+    check_bound(max_loss)
+    w, u = (DEFAULT_SIZE if size is None else size for size in (chosen_w, chosen_u))
+    Settings(w, u, granularity, activation_rows, operand_bits, product_bits, concat, tree)  # type: ignore[arg-type]
     check_output(output, weights, Path(network), None if data is None else Path(data))
     made = sources.float_network(network, weights, seed)
     if made.random and not random_weights:
@@ -89,6 +118,7 @@ def compose(
             product_bits=product_bits,
             concat=concat,  # type: ignore[arg-type]
             validation=validation,
+            max_loss=max_loss,
             preprocess=prepare,
             progress=stages,
         )
@@ -97,8 +127,10 @@ def compose(
     result: dict[str, Any] = {
         "artifact": str(output),
         "size_kib": output.stat().st_size / 1024,
+        "max_loss": None,
         **composed.info,
     }
+    outcome = result["max_loss"]
     terminal.result(
         result,
         text.layer_table(composed.program),
@@ -107,5 +139,12 @@ def compose(
             Text.assemble(f"level {level}: ", text.validation_line(found))
             for level, found in composed.info.get("levels", {}).items()
         ),
+        *([] if outcome is None else [text.budget_line(outcome)]),
         f"artifact: {output} ({result['size_kib']:.0f} KiB)",
     )
+    if outcome is not None and not outcome["met"]:
+        terminal.notice(
+            f"rapidnn: a loss of at most {100 * outcome['bound']:g} points was not reached; the best found, with "
+            f"{100 * outcome['loss']:.2f} points, is in {output}"
+        )
+        raise typer.Exit(NOT_MET)

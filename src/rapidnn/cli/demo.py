@@ -51,7 +51,7 @@ def demo(
         composed.info |= {"network": NETWORK, "data": data.name, "seed": seed, "random_weights": False}
         composed.save(artifact)
         x, y = data.split("test")
-        expected = sources.float_results(NETWORK, weights, prepare, x, stages)
+        _, expected = sources.float_results(NETWORK, weights, prepare, x, stages)
         evaluation = evaluate(composed, x, y, float_outputs=expected)
         cost = rapidnn.estimate(composed, prepare.apply(x[:COST_SAMPLES]), seed=seed)
         write_report(page, composed, evaluation=evaluation, cost=cost, title="rapidnn demo: digits")

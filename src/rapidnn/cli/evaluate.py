@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
 from rapidnn.cli import options, sources
 from rapidnn.cli.console import Terminal
 from rapidnn.errors import DataError
@@ -17,25 +21,39 @@ def evaluate(
     backend: options.Backend = "cpu",
     device: options.Device = None,
     level: options.Level = None,
+    baseline: Annotated[
+        str | None,
+        typer.Option(
+            "--baseline",
+            metavar="uniform",
+            help="Beside it, layer by layer: uniform quantisation at equal sizes (needs --network).",
+            show_default=False,
+        ),
+    ] = None,
     as_json: options.Json = False,
 ) -> None:
     """Run labelled data through the tables, bit-true, and print the accuracy (on the test data by default)."""
     import rapidnn
+    from rapidnn.composer.baseline import against_uniform
     from rapidnn.execute.evaluate import evaluate as measure
     from rapidnn.report import text
 
     terminal = Terminal("evaluate", as_json=as_json)
     if weights is not None and network is None:
         raise DataError("--weights belongs to --network NET; give both")
+    if baseline not in (None, "uniform"):
+        raise DataError(f"--baseline {baseline!r}: expected uniform")
+    if baseline is not None and network is None:
+        raise DataError("--baseline uniform needs --network NET (and its --weights): the network composed")
     composed = rapidnn.load(artifact)
     if level is not None:
         composed = composed.at_level(level)
     with terminal.progress() as stages:
         found = sources.data_set(data or composed.info.get("data"), None, stages)
         x, y = sources.labelled(found, split, limit)
-        expected = None
+        expected = graph = compared = None
         if network is not None:
-            expected = sources.float_results(network, weights, composed.preprocess, x, stages)
+            graph, expected = sources.float_results(network, weights, composed.preprocess, x, stages)
         evaluation = measure(
             composed,
             x,
@@ -45,6 +63,17 @@ def evaluate(
             device=device,
             progress=lambda done, total: stages("evaluate", done, total),
         )
+        if baseline is not None and graph is not None and expected is not None:
+            compared = against_uniform(
+                composed,
+                graph,
+                sources.calibration_again(composed, found, stages),
+                composed.preprocess.apply(x),
+                y,
+                evaluation,
+                expected,
+                progress=stages,
+            )
     if found.single and found.name == composed.info.get("data"):
         terminal.notice(f"{found.name} has one set of samples, and the artifact was calibrated on part of it")
     result = {
@@ -55,5 +84,7 @@ def evaluate(
         "device": device,
         "level": level,
         **evaluation.to_json(),
+        "baseline": None if compared is None else compared.to_json(),
     }
-    terminal.result(result, text.evaluation_table(evaluation))
+    shown = [text.evaluation_table(evaluation)] if compared is None else text.baseline_tables(compared)
+    terminal.result(result, *shown)

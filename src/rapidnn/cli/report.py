@@ -43,7 +43,7 @@ def report(
         x, y = sources.labelled(found, split, limit)
         expected = None
         if network is not None:
-            expected = sources.float_results(network, weights, composed.preprocess, x, stages)
+            _, expected = sources.float_results(network, weights, composed.preprocess, x, stages)
         evaluation = evaluate(
             composed,
             x,

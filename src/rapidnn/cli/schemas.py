@@ -14,6 +14,8 @@ from pydantic import TypeAdapter
 
 from rapidnn.bench.cluster_records import Clustering
 from rapidnn.bench.records import Simulation
+from rapidnn.composer.baseline import Comparison
+from rapidnn.composer.budget import BudgetReport
 from rapidnn.execute.evaluate import Evaluation
 from rapidnn.frontends.support import NodeSupport
 from rapidnn.machine import Cost
@@ -58,6 +60,7 @@ def result_schemas() -> dict[str, dict[str, Any]]:
                 "calibration_samples": int,
             },
             validation=evaluation,
+            max_loss={"anyOf": [_object(BudgetReport), {"type": "null"}]},
         ),
         "evaluate": _object(
             Evaluation,
@@ -69,6 +72,7 @@ def result_schemas() -> dict[str, dict[str, Any]]:
                 "device": str | None,
                 "level": int | None,
             },
+            baseline={"anyOf": [_object(Comparison), {"type": "null"}]},
         ),
         "run": _object(
             extra={

@@ -17,6 +17,9 @@ from rapidnn.errors import DataError, ModelError
 if TYPE_CHECKING:
     from torch import nn
 
+    from rapidnn.execute.composed import ComposedNetwork
+    from rapidnn.graph import Graph
+
 
 @dataclass(frozen=True, eq=False)
 class FloatNetwork:
@@ -84,14 +87,16 @@ def preprocessing(
 
 def float_results(
     spec: str, weights: Path | None, prepare: Preprocess, x: NDArray[Any], progress: Stages
-) -> NDArray[np.float32]:
-    """Outputs of a float network on raw samples, for comparison with an artifact composed of it."""
+) -> tuple[Graph, NDArray[np.float32]]:
+    """A float network's graph, and its outputs on raw samples, for comparison with an artifact composed of it."""
     from rapidnn.composer.sample import float_outputs
     from rapidnn.frontends import import_model
 
     inputs = prepare.apply(x)
     graph = import_model(float_network(spec, weights, 0).model, inputs)
-    return float_outputs(graph, inputs, progress=lambda done, total: progress("float network", done, total))
+    return graph, float_outputs(
+        graph, inputs, progress=lambda done, total: progress("float network", done, total)
+    )
 
 
 def labelled(data: DataSet, split: str | None, limit: int | None) -> tuple[NDArray[Any], NDArray[np.int64]]:
@@ -109,6 +114,18 @@ def calibration_and_validation(
     x_fit, _, x_val, y_val = data.validation_split(seed)
     chosen = np.random.default_rng(seed).choice(len(x_fit), min(samples, len(x_fit)), replace=False)
     return prepare.apply(x_fit[np.sort(chosen)]), (prepare.apply(x_val), y_val)
+
+
+def calibration_again(composed: ComposedNetwork, data: DataSet, progress: Stages) -> NDArray[np.float32]:
+    """The samples an artifact was calibrated on, from the data set it records or else from ``data``.
+
+    Without a record of a seed, as many are drawn with seed 0.
+    """
+    name, seed = composed.info.get("data"), composed.info.get("seed", 0)
+    if name is not None and name != data.name:
+        data = data_set(name, None, progress)
+    count = composed.info.get("calibration_samples", 1000)
+    return calibration_and_validation(data, composed.preprocess, count, seed)[0]
 
 
 def split_name(data: DataSet, split: str | None) -> str:

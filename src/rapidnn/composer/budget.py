@@ -22,7 +22,6 @@ from rapidnn.composer.sample import float_outputs
 from rapidnn.composer.sensitivity import measure
 from rapidnn.composer.settings import Settings
 from rapidnn.data.preprocess import Preprocess
-from rapidnn.errors import ComposeError
 from rapidnn.execute.composed import ComposedNetwork
 from rapidnn.execute.evaluate import Evaluation, compare_outputs
 from rapidnn.graph import Graph
@@ -31,10 +30,12 @@ from rapidnn.tables.program import Program
 SIZES = (2, 4, 8, 16, 32, 64)
 """Codebook sizes that are considered: up to the rows of the default machine's associative memories."""
 
-_MISSES = 8
+_MISSES = 5
 """Steps down that break the bound, one after another, before the search ends."""
-_MOST_STEPS = 64
+_MOST_STEPS = 48
 """Steps down that are verified at most."""
+_WORTH_TRYING = 0.005
+"""A step down must save at least this share of the energy, by prediction."""
 
 _COST_SAMPLES = 32
 """Calibration samples whose codes are counted for the energies that are reported."""
@@ -102,24 +103,11 @@ class Found:
 
 @dataclass(frozen=True, eq=False)
 class Budget:
-    """A bound on the loss (a share of 0 to 1), and the labelled samples that it is held to.
-
-    Raises
-    ------
-    ComposeError
-        If the bound is not a share.
-    """
+    """A bound on the loss (a share of 0 to 1), and the labelled samples that it is held to."""
 
     bound: float
     samples: NDArray[np.float32]
     labels: NDArray[Any]
-
-    def __post_init__(self) -> None:
-        if isinstance(self.bound, bool) or not isinstance(self.bound, int | float) or not 0 <= self.bound < 1:
-            raise ComposeError(
-                f"max_loss={self.bound!r}: expected a share of all answers from 0 to below 1, such as 0.005 for half "
-                f"a point"
-            )
 
 
 def meet_budget(
@@ -286,7 +274,8 @@ class Search:
             assert self.best is not None
             here = self.best.sized
             moves = [move for move in self.prices.allowed.smaller(here) if move not in refused]
-            moves = [move for move in moves if self._saving(here, here.moved(move)) > 0]
+            least = _WORTH_TRYING * self.prices.energy_pj(here)
+            moves = [move for move in moves if self._saving(here, here.moved(move)) >= least]
             if not moves or misses == _MISSES:
                 return
             move = max(moves, key=lambda move: self._worth(here, here.moved(move)))

@@ -15,7 +15,7 @@ from rapidnn.composer.histogram import Histogram
 from rapidnn.composer.levels import choose_levels
 from rapidnn.composer.plan import Plan, plan_graph
 from rapidnn.composer.sample import calibrate, float_outputs
-from rapidnn.composer.settings import DEFAULT_SIZE, TREE_SIZES, Settings, Sizes
+from rapidnn.composer.settings import DEFAULT_SIZE, TREE_SIZES, Settings, Sizes, check_bound
 from rapidnn.composer.tabulate import sampled_edges, tabulate
 from rapidnn.data.preprocess import Preprocess
 from rapidnn.errors import ComposeError, DataError
@@ -101,6 +101,7 @@ def compose(
     ComposeError
         If a setting is not possible, or the network produces NaN.
     """
+    check_bound(max_loss)
     default = DEFAULT_SIZE if max_loss is None else max(SIZES)
     settings = Settings(
         default if weights is None else weights,

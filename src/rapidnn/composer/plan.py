@@ -124,7 +124,8 @@ class Plan:
     """The steps in order, and what is known of code edges.
 
     ``group_of`` maps a code edge to its codebook group, ``float_edge`` to the float edge it encodes; ``holds_zero`` are
-    the groups that zero padding reads; ``tail`` are shape operators applied to the result.
+    the groups that zero padding reads; ``held`` maps a sum to the float edge its accumulator holds; ``tail`` are shape
+    operators applied to the result.
     """
 
     steps: list[PlannedStep] = field(default_factory=list)
@@ -134,6 +135,7 @@ class Plan:
     group_of: dict[str, str] = field(default_factory=dict)
     float_edge: dict[str, str] = field(default_factory=dict)
     holds_zero: set[str] = field(default_factory=set)
+    held: dict[str, str] = field(default_factory=dict)
 
     def sampled_edges(self) -> dict[str, list[str]]:
         """For each group the float edges its codebook is sampled on: those that are read as codes at last."""
@@ -245,6 +247,7 @@ class _Planner:
                 self.plan.holds_zero.add(self.plan.group_of[source])
             step = PlannedSum(node.name, node, source, ())
         self.sums[node.name] = step.name
+        self.plan.held[step.name] = node.name
         if node.name in self.kept_open:
             self.pending[node.name] = step
         else:

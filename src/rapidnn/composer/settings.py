@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
-from rapidnn.errors import ComposeError
+from rapidnn.errors import ArtifactError, ComposeError
 
 Sizes = int | Mapping[str, int]
 """One codebook size for all layers, or sizes by layer name with ``"*"`` for the rest."""
@@ -77,9 +77,33 @@ class Settings:
                     f"{option}: the network has no layer {unknown[0]!r}; its layers are {', '.join(layers)}"
                 )
 
+    @classmethod
+    def recorded(cls, info: Mapping[str, Any]) -> Settings:
+        """The settings that an artifact's ``info`` records.
+
+        Raises
+        ------
+        ArtifactError
+            If it records none.
+        """
+        record = info.get("settings")
+        if not isinstance(record, Mapping):
+            raise ArtifactError(
+                "the artifact does not record the settings it was composed with; compose it again"
+            )
+        return cls(**{field.name: record[field.name] for field in fields(cls) if field.name in record})
+
     def to_json(self) -> dict[str, Any]:
         """The settings as stored in an artifact."""
         return asdict(self)
+
+
+def check_bound(max_loss: float | None) -> None:
+    """Raise ComposeError if a bound on the loss is given that is not a share."""
+    if max_loss is not None and (isinstance(max_loss, bool) or not 0 <= max_loss < 1):
+        raise ComposeError(
+            f"max_loss={max_loss!r}: expected a share from 0 to below 1, such as 0.005 for half a point of accuracy"
+        )
 
 
 def _size(sizes: Sizes, layer: str) -> int:

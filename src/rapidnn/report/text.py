@@ -11,13 +11,15 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from rapidnn.composer.baseline import Comparison
 from rapidnn.errors import ArtifactError
 from rapidnn.execute.evaluate import Evaluation
 from rapidnn.machine.cost import Cost
 from rapidnn.report import facts
 from rapidnn.report.accuracy import accuracy_text, evaluation_data, loss_stderr, stored_validation
 from rapidnn.report.audit import audit_data, two_ways_data
-from rapidnn.report.data import ABSENT, DataTable, percent, real
+from rapidnn.report.blame import beside_data, blame_data
+from rapidnn.report.data import ABSENT, DataTable, percent, quantity, real
 from rapidnn.report.layers import layer_data
 from rapidnn.report.machine import (
     comparison_data,
@@ -129,6 +131,32 @@ def validation_line(record: Mapping[str, Any]) -> Text:
     if found.float_accuracy is not None and found.loss is not None and error is not None:
         loss = f"{100 * found.loss:.2f} points ± at most {100 * error:.2f}"
         text += f", float {percent(found.float_accuracy)}, loss {loss}"
+    return Text(text)
+
+
+def baseline_tables(compared: Comparison) -> list[Table | FittedTable]:
+    """A composed network beside uniform quantisation at equal sizes, in all and layer by layer."""
+    title = (
+        f"layers: SQNR over {compared.ours.edge_samples} samples; loss of each alone over "
+        f"{compared.ours.alone_samples:,}"
+    )
+    return [
+        _table(beside_data(compared), "beside uniform quantisation of equal sizes"),
+        FittedTable(blame_data(compared), title, ("alone_sqnr_uniform", "alone_sqnr")),
+    ]
+
+
+def budget_line(record: Mapping[str, Any]) -> Text:
+    """An artifact's ``info["max_loss"]`` (`rapidnn.composer.budget.BudgetReport`) as one line."""
+    verdict = "met" if record["met"] else "not met"
+    text = (
+        f"max loss {100 * record['bound']:g} points: {verdict} with {100 * record['loss']:.2f} after "
+        f"{len(record['tried'])} trials; {quantity(record['energy_uj'] * 1e-6, 'J')} an input on {record['hardware']}"
+    )
+    equal = record["equal_size"]
+    if equal is not None:
+        energy, ratio = quantity(equal["energy_uj"] * 1e-6, "J"), equal["energy_uj"] / record["energy_uj"]
+        text += f" (all codebooks of {equal['size']}: {energy}, {ratio:.2f} times as much)"
     return Text(text)
 
 
