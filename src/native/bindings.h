@@ -5,4 +5,5 @@
 namespace rapidnn {
 void bind_network(nanobind::module_& m);
 void bind_pairs(nanobind::module_& m);
+void bind_staircase(nanobind::module_& m);
 }

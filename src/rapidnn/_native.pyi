@@ -49,6 +49,37 @@ def count_pairs(
     neurons: NDArray[np.int32],
     group_sums: NDArray[np.int64],
 ) -> None: ...
+def staircase_f32(
+    x: NDArray[np.float32],
+    thresholds: NDArray[np.float32],
+    low: NDArray[np.float32],
+    high: NDArray[np.float32],
+    values: NDArray[np.float32],
+    inner: int,
+    y: NDArray[np.float32],
+    state: NDArray[np.uint16],
+    threads: int,
+) -> None: ...
+def staircase_f64(
+    x: NDArray[np.float64],
+    thresholds: NDArray[np.float64],
+    low: NDArray[np.float64],
+    high: NDArray[np.float64],
+    values: NDArray[np.float32],
+    inner: int,
+    y: NDArray[np.float32],
+    state: NDArray[np.uint16],
+    threads: int,
+) -> None: ...
+def staircase_backward(
+    g: NDArray[np.float32],
+    state: NDArray[np.uint16],
+    slopes: NDArray[np.float32],
+    inner: int,
+    out: NDArray[np.float32],
+    sums: NDArray[np.float64],
+    threads: int,
+) -> None: ...
 
 class Network:
     def __init__(self) -> None: ...

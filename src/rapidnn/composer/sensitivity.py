@@ -15,7 +15,7 @@ from rapidnn.composer.decode import decoded, decoded_weight, encoding_edges
 from rapidnn.composer.plan import Plan
 from rapidnn.composer.sample import map_shards
 from rapidnn.graph import Graph, Node, ops
-from rapidnn.graph.float_exec import apply, run_changed, run_float
+from rapidnn.graph.float_exec import apply_op, run_changed, run_float
 from rapidnn.tables.program import CodeGroup
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ class _Probe:
             for size in self.choices:
                 assert isinstance(node.op, ops.Linear | ops.Conv)
                 op = replace(node.op, weight=self.weights[name, size])
-                yield {node.name: _put(apply(op, [values[node.inputs[0]]]))}
+                yield {node.name: _put(apply_op(op, [values[node.inputs[0]]]))}
         for name, edges in self.edges.items():
             for choice in self.choices.values():
                 yield dict.fromkeys(edges, _rounded(choice.groups[name]))

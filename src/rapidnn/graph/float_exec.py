@@ -57,7 +57,7 @@ def run_float(graph: Graph, x: NDArray[np.float32], observe: Observer | None = N
     with torch.inference_mode():
         for node in graph:
             inputs = [values[edge] for edge in node.inputs]
-            value = apply(node.op, inputs) if inputs else _tensor(x)
+            value = apply_op(node.op, inputs) if inputs else _tensor(x)
             del inputs
             if observe is not None:
                 observe(node.name, value)
@@ -86,7 +86,7 @@ def run_changed(
         for node in graph:
             if any(name in fresh for name in node.inputs):
                 inputs = [fresh[name] if name in fresh else values[name] for name in node.inputs]
-                fresh[node.name] = apply(node.op, inputs)
+                fresh[node.name] = apply_op(node.op, inputs)
             if node.name in changes:
                 fresh[node.name] = changes[node.name](fresh.get(node.name, values[node.name]))
             if node.name == edge:
@@ -94,8 +94,8 @@ def run_changed(
     return fresh.get(edge, values[edge])
 
 
-def apply(op: Op, inputs: list[torch.Tensor]) -> torch.Tensor:
-    """One operator's float result for a batch; every operator but ``Input`` has one."""
+def apply_op(op: Op, inputs: list[torch.Tensor]) -> torch.Tensor:
+    """One operator on batches, differentiable; any device where the operator has no parameters of its own."""
     import torch
 
     x = inputs[0]
@@ -141,7 +141,7 @@ def _apply_more(op: Op, inputs: list[torch.Tensor]) -> torch.Tensor:
         case ops.Concat():
             return torch.cat(inputs, dim=op.axis + 1)
         case ops.Take():
-            return x.index_select(op.axis + 1, torch.tensor(op.indices))
+            return x.index_select(op.axis + 1, torch.tensor(op.indices, device=x.device))
         case ops.ZeroStuff():
             return _zero_stuff(op, x)
         case ops.Softmax():
@@ -231,7 +231,7 @@ def _avg_pool(op: ops.AvgPool, x: torch.Tensor) -> torch.Tensor:
     result = run(x, op.kernel, op.stride)
     if (divisors == full).all():
         return result
-    return result * torch.from_numpy((full / divisors).astype(np.float32))
+    return result * torch.from_numpy((full / divisors).astype(np.float32)).to(result.device)
 
 
 def _output_extent(op: ops.MaxPool | ops.AvgPool, spatial: Shape) -> Shape:

@@ -1,0 +1,182 @@
+"""Quantisation-aware training of a composition (SPEC section 2, step 6): codebooks, weights and biases learn together.
+
+The forward pass is the composed one, integer for integer; the float network teaches. Gradients pass rounding and
+nearest search straight through (Bengio et al. 2013, "Estimating or propagating gradients through stochastic neurons");
+codebook values learn from the elements assigned to them, as step sizes do in LSQ (Esser et al. 2020).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rapidnn.composer.choices import Choices
+from rapidnn.composer.finetune.samples import TrainingData
+from rapidnn.composer.histogram import Histogram
+from rapidnn.composer.plan import Plan
+from rapidnn.composer.settings import Settings
+from rapidnn.errors import ComposeError
+from rapidnn.graph import Graph
+
+if TYPE_CHECKING:
+    from rapidnn.composer.finetune.trainer import Trainer
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How to fine-tune: AdamW, the rate falling from its peak to 0 along a cosine, in units of a parameter's own size.
+
+    ``distillation`` is the share of the teacher's cross entropy in the loss, the labels have the rest;
+    ``temperature`` divides both logits in it.
+    """
+
+    epochs: int = 5
+    batch_size: int = 128
+    rate: float = 0.01
+    book_rate: float = 0.003
+    weight_decay: float = 0.0
+    distillation: float = 0.9
+    temperature: float = 2.0
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size"):
+            value = getattr(self, name)
+            if type(value) is not int or value < 1:
+                raise ComposeError(f"fine-tuning {name}={value!r}: expected a positive integer")
+
+
+@dataclass(frozen=True)
+class EpochReport:
+    """One epoch: mean loss over its batches, and bit-true accuracy on the validation samples after it.
+
+    Epoch 0 is the network before training; its loss is None.
+    """
+
+    epoch: int
+    loss: float | None
+    validation_accuracy: float
+
+
+@dataclass(frozen=True, eq=False)
+class Finetuned:
+    """The choices of the last epoch within one standard error of the best on validation, and what every epoch gave."""
+
+    choices: Choices
+    reports: tuple[EpochReport, ...]
+    best_epoch: int
+    samples: int
+    validation_samples: int
+    threads: int
+    schedule: Schedule
+
+    def to_json(self) -> dict[str, Any]:
+        """What an artifact stores of its training."""
+        return {
+            "epochs": [asdict(report) for report in self.reports],
+            "best_epoch": self.best_epoch,
+            "samples": self.samples,
+            "validation_samples": self.validation_samples,
+            "threads": self.threads,
+            "schedule": asdict(self.schedule),
+        }
+
+
+def finetune(
+    graph: Graph,
+    plan: Plan,
+    histograms: Mapping[str, Histogram],
+    choices: Choices,
+    settings: Settings,
+    data: TrainingData,
+    *,
+    validation: TrainingData | None = None,
+    schedule: Schedule | None = None,
+    seed: int = 0,
+    device: str = "cpu",
+    checkpoint: Path | None = None,
+    progress: Progress | None = None,
+) -> Finetuned:
+    """Train the composed network and return better choices.
+
+    Parameters
+    ----------
+    data
+        Labelled training samples.
+    validation
+        Labelled samples that decide which epoch is best; default a stratified tenth of ``data``, held out.
+    seed
+        Of the order of samples and their changes.
+    device
+        Where torch trains: ``"cpu"``, ``"cuda"``.
+    checkpoint
+        A file that holds the state after every epoch; where it exists already, training goes on from it. With as many
+        threads as before the result is that of an uninterrupted training, to the bit.
+    progress
+        Called with the stage ("epoch n of m"), batches done and batches there are.
+
+    Raises
+    ------
+    ComposeError
+        If the network has no logits to train on, training diverges, or the checkpoint is of another training.
+    DataError
+        If the data do not fit.
+    """
+    schedule = schedule or Schedule()
+    trainer = _trainer(graph, plan, histograms, choices, settings, data, validation, schedule, seed, device)
+    report = progress or (lambda stage, done, total: None)
+    if checkpoint is not None and checkpoint.exists():
+        trainer.resume(checkpoint)
+    else:
+        trainer.begin()
+    while trainer.epoch < schedule.epochs:
+        trainer.run_epoch(report)
+        if checkpoint is not None:
+            trainer.save(checkpoint)
+    return trainer.result()
+
+
+def _trainer(
+    graph: Graph,
+    plan: Plan,
+    histograms: Mapping[str, Histogram],
+    choices: Choices,
+    settings: Settings,
+    data: TrainingData,
+    validation: TrainingData | None,
+    schedule: Schedule,
+    seed: int,
+    device: str,
+) -> Trainer:
+    from rapidnn.composer.finetune.trainer import Trainer
+    from rapidnn.data.dataset import held_out
+
+    if len(graph.output_shape) != 1:
+        raise ComposeError(
+            f"the network's outputs have shape {graph.output_shape}; fine-tuning needs one score per class"
+        )
+    if not choices.layers:
+        raise ComposeError("the network has no weighted layer to fine-tune")
+    train = data.checked(graph.input_shape)
+    if validation is None:
+        count = math.ceil(len(train.labels) / 10)
+        if count >= len(train.labels):
+            raise ComposeError(
+                "one sample is too few to fine-tune; give more, or validation samples of their own"
+            )
+        held = held_out(train.labels, count, np.random.default_rng(seed))
+        train, validation = train.part(~held), train.part(held)
+    else:
+        validation = validation.checked(graph.input_shape)
+    for part in (train, validation):
+        if part.labels.max() >= graph.output_shape[0]:
+            raise ComposeError(
+                f"label {part.labels.max()} has no score: the network has {graph.output_shape[0]} outputs"
+            )
+    return Trainer(graph, plan, histograms, choices, settings, train, validation, schedule, seed, device)
