@@ -23,7 +23,7 @@ FLOAT32_EXACT = 2**24
 
 def through(approximate: torch.Tensor, exact: torch.Tensor) -> torch.Tensor:
     """``exact`` in the forward pass, the gradient of ``approximate`` in the backward pass."""
-    result = _Through.apply(approximate, exact)
+    result = _Through.apply(approximate, exact)  # type: ignore[no-untyped-call]
     assert isinstance(result, torch.Tensor)
     return result
 
@@ -35,7 +35,7 @@ class _Through(torch.autograd.Function):
         return exact.detach()
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, g: torch.Tensor) -> tuple[torch.Tensor, None]:
         return g.to(ctx.kind), None
 

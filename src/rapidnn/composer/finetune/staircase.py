@@ -52,7 +52,7 @@ def staircase(x: torch.Tensor, book: torch.Tensor, tables: Tables, axis: int | N
     -------
     float32 of the shape of x.
     """
-    result = _Staircase.apply(x, book, tables, axis)
+    result = _Staircase.apply(x, book, tables, axis)  # type: ignore[no-untyped-call]
     assert isinstance(result, torch.Tensor)
     return result
 
@@ -73,7 +73,7 @@ class _Staircase(torch.autograd.Function):
         return y
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, g: torch.Tensor) -> tuple[torch.Tensor | None, torch.Tensor, None, None]:
         (state,) = ctx.saved_tensors
         g = ctx.layout.settled(g)
