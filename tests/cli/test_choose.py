@@ -72,3 +72,17 @@ def test_evaluate_beside_uniform_needs_the_network(demo):
     assert "--network" in run_cli("evaluate", artifact, "--baseline", "uniform", check=2).stderr
     done = run_cli("evaluate", artifact, "--baseline", "ternary", "--network", "digits-cnn", check=2)
     assert "expected uniform" in done.stderr
+
+
+def test_evaluate_reports_fixed_point(demo, weights):
+    artifact = demo[0] / "digits-cnn.rapidnn"
+    arguments = ("evaluate", artifact, "--network", "digits-cnn", *weights, "--fixed-point")
+    document = run_json(*arguments)
+    check_schema(document)
+    found = document["result"]["fixed_point"]
+    assert (
+        found["widths"][0]["evaluation"]["accuracy"] == rapidnn.load(artifact).info["validation"]["accuracy"]
+    )
+    assert found["widths"][-1]["product_bits"] == 11
+    assert "product bits" in run_cli(*arguments, check=0).stdout
+    assert "--network" in run_cli("evaluate", artifact, "--fixed-point", check=2).stderr

@@ -30,11 +30,20 @@ def evaluate(
             show_default=False,
         ),
     ] = None,
+    fixed_point: Annotated[
+        bool,
+        typer.Option(
+            "--fixed-point",
+            help="Beside it: errors of operand and product rounding, and the loss on held-out training data against "
+            "the bits of a product (needs --network).",
+        ),
+    ] = False,
     as_json: options.Json = False,
 ) -> None:
     """Run labelled data through the tables, bit-true, and print the accuracy (on the test data by default)."""
     import rapidnn
     from rapidnn.composer.baseline import against_uniform
+    from rapidnn.composer.fixed_point import fixed_point as fixed_point_report
     from rapidnn.execute.evaluate import evaluate as measure
     from rapidnn.report import text
 
@@ -43,15 +52,16 @@ def evaluate(
         raise DataError("--weights belongs to --network NET; give both")
     if baseline not in (None, "uniform"):
         raise DataError(f"--baseline {baseline!r}: expected uniform")
-    if baseline is not None and network is None:
-        raise DataError("--baseline uniform needs --network NET (and its --weights): the network composed")
+    for option, wanted in (("--baseline uniform", baseline is not None), ("--fixed-point", fixed_point)):
+        if wanted and network is None:
+            raise DataError(f"{option} needs --network NET (and its --weights): the network composed")
     composed = rapidnn.load(artifact)
     if level is not None:
         composed = composed.at_level(level)
     with terminal.progress() as stages:
         found = sources.data_set(data or composed.info.get("data"), None, stages)
         x, y = sources.labelled(found, split, limit)
-        expected = graph = compared = None
+        expected = graph = compared = rounding = None
         if network is not None:
             graph, expected = sources.float_results(network, weights, composed.preprocess, x, stages)
         evaluation = measure(
@@ -67,12 +77,16 @@ def evaluate(
             compared = against_uniform(
                 composed,
                 graph,
-                sources.calibration_again(composed, found, stages),
+                sources.calibration_again(composed, found, stages)[0],
                 composed.preprocess.apply(x),
                 y,
                 evaluation,
                 expected,
                 progress=stages,
+            )
+        if fixed_point and graph is not None:
+            rounding = fixed_point_report(
+                composed, graph, *sources.calibration_again(composed, found, stages), progress=stages
             )
     if found.single and found.name == composed.info.get("data"):
         terminal.notice(f"{found.name} has one set of samples, and the artifact was calibrated on part of it")
@@ -85,6 +99,7 @@ def evaluate(
         "level": level,
         **evaluation.to_json(),
         "baseline": None if compared is None else compared.to_json(),
+        "fixed_point": None if rounding is None else rounding.to_json(),
     }
     shown = [text.evaluation_table(evaluation)] if compared is None else text.baseline_tables(compared)
-    terminal.result(result, *shown)
+    terminal.result(result, *shown, *([] if rounding is None else text.fixed_point_tables(rounding)))

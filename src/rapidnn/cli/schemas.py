@@ -16,6 +16,7 @@ from rapidnn.bench.cluster_records import Clustering
 from rapidnn.bench.records import Simulation
 from rapidnn.composer.baseline import Comparison
 from rapidnn.composer.budget import BudgetReport
+from rapidnn.composer.fixed_point import FixedPoint
 from rapidnn.execute.evaluate import Evaluation
 from rapidnn.frontends.support import NodeSupport
 from rapidnn.machine import Cost
@@ -73,6 +74,7 @@ def result_schemas() -> dict[str, dict[str, Any]]:
                 "level": int | None,
             },
             baseline={"anyOf": [_object(Comparison), {"type": "null"}]},
+            fixed_point={"anyOf": [_object(FixedPoint), {"type": "null"}]},
         ),
         "run": _object(
             extra={

@@ -116,8 +116,10 @@ def calibration_and_validation(
     return prepare.apply(x_fit[np.sort(chosen)]), (prepare.apply(x_val), y_val)
 
 
-def calibration_again(composed: ComposedNetwork, data: DataSet, progress: Stages) -> NDArray[np.float32]:
-    """The samples an artifact was calibrated on, from the data set it records or else from ``data``.
+def calibration_again(
+    composed: ComposedNetwork, data: DataSet, progress: Stages
+) -> tuple[NDArray[np.float32], tuple[NDArray[np.float32], NDArray[np.int64]]]:
+    """The samples an artifact was calibrated and validated on, of the data set it records or else of ``data``.
 
     Without a record of a seed, as many are drawn with seed 0.
     """
@@ -125,7 +127,7 @@ def calibration_again(composed: ComposedNetwork, data: DataSet, progress: Stages
     if name is not None and name != data.name:
         data = data_set(name, None, progress)
     count = composed.info.get("calibration_samples", 1000)
-    return calibration_and_validation(data, composed.preprocess, count, seed)[0]
+    return calibration_and_validation(data, composed.preprocess, count, seed)
 
 
 def split_name(data: DataSet, split: str | None) -> str:

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rapidnn.composer.baseline import Comparison
+from rapidnn.composer.fixed_point import FixedPoint
 from rapidnn.errors import ArtifactError
 from rapidnn.execute.evaluate import Evaluation
 from rapidnn.machine.cost import Cost
@@ -20,6 +21,7 @@ from rapidnn.report.accuracy import accuracy_text, evaluation_data, loss_stderr,
 from rapidnn.report.audit import audit_data, two_ways_data
 from rapidnn.report.blame import beside_data, blame_data
 from rapidnn.report.data import ABSENT, DataTable, percent, quantity, real
+from rapidnn.report.fixed_point import rounding_data, width_data
 from rapidnn.report.layers import layer_data
 from rapidnn.report.machine import (
     comparison_data,
@@ -143,6 +145,14 @@ def baseline_tables(compared: Comparison) -> list[Table | FittedTable]:
     return [
         _table(beside_data(compared), "beside uniform quantisation of equal sizes"),
         FittedTable(blame_data(compared), title, ("alone_sqnr_uniform", "alone_sqnr")),
+    ]
+
+
+def fixed_point_tables(found: FixedPoint) -> list[Table | FittedTable]:
+    """Rounding of operands and products layer by layer, and the network against the width of a product."""
+    return [
+        FittedTable(rounding_data(found), "fixed point by layer", ("shift", "input_bits", "weight_bits")),
+        _table(width_data(found), "held-out training data against the bits of a product"),
     ]
 
 
