@@ -98,14 +98,27 @@ def test_units_follow_the_readers(probed):
     assert units.reads == {"a": "x", "b": "ra", "y": "p:code"}
     assert units.groups[FREE] == ("rs",)
     allowed = units.allowed(Settings({"a": 6, "*": 64}, {"y": 4, "*": 16}), SIZES)
-    assert allowed.weights["a"] == (2, 4, 6)
-    assert allowed.inputs["p:code"] == (2, 4)
+    assert allowed.weights["a"] == (2, 3, 4, 6)
+    assert allowed.inputs["p:code"] == (2, 3, 4)
     sized = allowed.equal(16)
     chosen = units.settings(sized, Settings(product_bits=12))
     assert chosen.product_bits == 12
     assert chosen.weights == {"a": 6, "b": 16, "y": 16}
     assert chosen.inputs == {"a": 16, "b": 16, "y": 4, FREE: 16}
     assert ("weights", "a", 4) in allowed.smaller(sized)
+
+
+def test_energies_between_sizes_follow_powers():
+    sizes = (2, 4, 16)
+    known = EnergyTable(
+        {"a": {(w, u): 3.0 * w * u**0.5 for w in sizes for u in sizes}}, {"g": {2: 0.0, 4: 0.0, 16: 0.0}}
+    )
+    filled = known.filled((2, 3, 8, 32), (2, 6, 16))
+    assert filled.layers["a"][3, 6] == pytest.approx(3.0 * 3 * 6**0.5)
+    assert filled.layers["a"][8, 2] == pytest.approx(3.0 * 8 * 2**0.5)
+    assert filled.layers["a"][32, 2] == pytest.approx(known.layers["a"][16, 2])
+    assert set(filled.groups["g"]) == {2, 6, 16}
+    assert filled.groups["g"][6] < 1e-6
 
 
 def two_layers():

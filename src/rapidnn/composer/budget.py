@@ -27,8 +27,11 @@ from rapidnn.execute.evaluate import Evaluation, compare_outputs
 from rapidnn.graph import Graph
 from rapidnn.tables.program import Program
 
-SIZES = (2, 4, 8, 16, 32, 64)
-"""Codebook sizes that are considered: up to the rows of the default machine's associative memories."""
+SIZES = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
+"""Codebook sizes that are considered: up to the rows of the default machine's associative memories.
+
+The machine's energy follows the number of products, so sizes between the powers of two are worth having.
+"""
 
 _MISSES = 5
 """Steps down that break the bound, one after another, before the search ends."""
@@ -185,11 +188,11 @@ def _prices(
     energy = energy_table(
         plan,
         lambda w, u: compose_with(replace(settings, weights=w, inputs=u)),
-        sizes,
+        (sizes[0][::-2], sizes[1][::-2]),
         calibration,
         lambda i, n: progress("energy by size", i, n),
     )
-    return Prices(units, allowed, sensitivity, energy)
+    return Prices(units, allowed, sensitivity, energy.filled(*sizes))
 
 
 class Search:
@@ -231,7 +234,7 @@ class Search:
 
     def run(self) -> Found:
         """Verify choices until none cheaper is likely to meet the bound; the best one found."""
-        if self._climb_equal_sizes():
+        if self._equal_sizes():
             self._bisect()
             self._step_down()
         assert self.best is not None
@@ -241,16 +244,18 @@ class Search:
         """Whether a choice keeps the bound."""
         return found.loss <= self.bound
 
-    def _climb_equal_sizes(self) -> bool:
-        """The smallest equal size that meets the bound; False if even the largest does not."""
+    def _equal_sizes(self) -> bool:
+        """The smallest equal size that meets the bound, taking the loss to fall with the size; False if none does."""
         sizes = sorted({size for kind in self.prices.allowed.all_sizes for size in kind})
-        by_size = {self.prices.allowed.equal(size): size for size in reversed(sizes)}
-        for sized, size in reversed(by_size.items()):
-            found = self._try(sized)
+        low, high = 0, len(sizes)
+        while low < high:
+            middle = (low + high) // 2
+            found = self._try(self.prices.allowed.equal(sizes[middle]))
             if self.meets(found):
-                self.equal, self.equal_at = found, size
-                return True
-        return False
+                self.equal, self.equal_at, high = found, sizes[middle], middle
+            else:
+                low = middle + 1
+        return self.equal is not None
 
     def _bisect(self) -> None:
         """The cheapest choice of the hull that meets the bound, taking the loss to rise with the noise."""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Progress = Callable[[int, int], None]
 Noise = Mapping[str, Mapping[int, float]]
 
-_WORK_MACS = 2e11
+_WORK_MACS = 3e11
 """Multiply-accumulates to spend on all sensitivities together: seconds on one core."""
 _SAMPLES = (16, 512)
 """Calibration samples at least and at most."""
