@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rapidnn.execute.composed import ComposedNetwork, load
     from rapidnn.machine.network import estimate
     from rapidnn.rivals.compare import compare
+    from rapidnn.search.explore import explore
 
 __all__ = [
     "ComposedNetwork",
@@ -23,6 +24,7 @@ __all__ = [
     "compare",
     "compose",
     "estimate",
+    "explore",
     "load",
 ]
 
@@ -33,6 +35,7 @@ _HOME = {
     "compare": "rapidnn.rivals.compare",
     "compose": "rapidnn.composer.compose",
     "estimate": "rapidnn.machine.network",
+    "explore": "rapidnn.search.explore",
     "load": "rapidnn.execute.composed",
 }
 

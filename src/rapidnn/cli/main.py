@@ -17,6 +17,7 @@ from rapidnn.cli import (
     cost,
     demo,
     evaluate,
+    explore,
     hardware,
     inspect,
     report,
@@ -45,6 +46,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "run": run_network.run,
     "cost": cost.cost,
     "compare": compare.compare,
+    "explore": explore.explore,
     "inspect": inspect.inspect,
     "report": report.report,
 }

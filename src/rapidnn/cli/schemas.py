@@ -24,6 +24,8 @@ from rapidnn.machine.records import Choice, Constant
 from rapidnn.report.facts import LayerFacts
 from rapidnn.report.rivals import Explanation
 from rapidnn.rivals.compare import ComparedMachine
+from rapidnn.search.objectives import Constraint
+from rapidnn.search.result import TrialRecord
 
 _GROUP = {"name": str, "bits": int, "values": list[float], "pad_code": int | None, "edges": list[str]}
 
@@ -110,6 +112,21 @@ def result_schemas() -> dict[str, dict[str, Any]]:
                 "machines": list[ComparedMachine],
                 "eight_bit": list[ComparedMachine],
                 "explained": Explanation | None,
+            }
+        ),
+        "explore": _object(
+            extra={
+                "network": str,
+                "objectives": list[str],
+                "units": dict[str, str],
+                "constraints": list[Constraint],
+                "hardware": str,
+                "space_size": int,
+                "finished": int,
+                "verified": int,
+                "refused": int,
+                "front": list[TrialRecord],
+                "files": dict[str, str],
             }
         ),
         "inspect": {

@@ -115,7 +115,7 @@ def compose(
     )
     if threads is not None and (type(threads) is not int or threads < 1):
         raise ComposeError(f"threads={threads!r}: expected a positive integer")
-    samples = _samples(calibration)
+    samples = unlabelled_samples(calibration)
     if settings.tree and max_loss is not None:
         raise ComposeError("max_loss chooses flat codebooks; leave tree or max_loss out")
     budget = None if max_loss is None else _budget(max_loss, validation)
@@ -226,7 +226,7 @@ def _budget(bound: float, validation: tuple[Any, Any] | None) -> Budget:
         raise ComposeError(
             "max_loss needs validation=(samples, labels), held-out training data that the loss is measured on"
         )
-    return Budget(bound, _samples(validation[0], "validation"), as_array(validation[1]))
+    return Budget(bound, *labelled_samples(validation))
 
 
 def _validate(
@@ -237,7 +237,7 @@ def _validate(
     progress: Progress,
 ) -> dict[int | None, Evaluation]:
     """The evaluation of the network (None) and of each coarser level of its trees."""
-    samples, labels = _samples(validation[0], "validation"), as_array(validation[1])
+    samples, labels = labelled_samples(validation)
     expected = float_outputs(
         graph, samples, threads=threads, progress=lambda done, total: progress("validate float", done, total)
     )
@@ -250,7 +250,13 @@ def _validate(
     return evaluations
 
 
-def _samples(data: Any, what: str = "calibration") -> Any:
+def labelled_samples(validation: tuple[Any, Any]) -> tuple[Any, Any]:
+    """Validation data as float32 samples and labels; raises DataError as :func:`unlabelled_samples` does."""
+    return unlabelled_samples(validation[0], "validation"), as_array(validation[1])
+
+
+def unlabelled_samples(data: Any, what: str = "calibration") -> Any:
+    """Samples as float32 ``(N, ...)``; DataError if there are none, or one holds NaN or infinity."""
     samples = as_array(data)
     if samples.ndim < 2 or len(samples) == 0:
         raise DataError(
