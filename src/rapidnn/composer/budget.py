@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rapidnn.composer.choices import choose
+from rapidnn.composer.choices import Choices, choose
 from rapidnn.composer.energy import energy_of, energy_table
 from rapidnn.composer.histogram import Histogram
 from rapidnn.composer.plan import Plan
@@ -21,6 +21,7 @@ from rapidnn.composer.pricing import Move, Prices, Sized, Units
 from rapidnn.composer.sample import float_outputs
 from rapidnn.composer.sensitivity import measure
 from rapidnn.composer.settings import Settings
+from rapidnn.composer.tabulate import tabulate
 from rapidnn.data.preprocess import Preprocess
 from rapidnn.execute.composed import ComposedNetwork
 from rapidnn.execute.evaluate import Evaluation, compare_outputs
@@ -33,13 +34,15 @@ SIZES = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 The machine's energy follows the number of products, so sizes between the powers of two are worth having.
 """
 
-_MISSES = 5
+_MISSES = 6
 """Steps down that break the bound, one after another, before the search ends."""
 _MOST_STEPS = 48
 """Steps down that are verified at most."""
 _WORTH_TRYING = 0.005
 """A step down must save at least this share of the energy, by prediction."""
 
+_ROUNDING = 1e-9
+"""A loss is a difference of two shares, so one that equals the bound may come out this much above it."""
 _COST_SAMPLES = 32
 """Calibration samples whose codes are counted for the energies that are reported."""
 
@@ -48,10 +51,8 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class Trial:
-    """One verified choice of sizes by layer, as settings give them; ``predicted_uj`` is the energy it was priced at."""
+    """One verified choice of sizes; ``predicted_uj`` is the energy it was priced at."""
 
-    weights: Mapping[str, int]
-    inputs: Mapping[str, int]
     loss: float
     predicted_uj: float
 
@@ -132,7 +133,8 @@ def meet_budget(
     expected = float_outputs(
         graph, budget.samples, threads=threads, progress=lambda i, n: progress("validate float", i, n)
     )
-    prices = _prices(graph, plan, histograms, calibration, settings, compose_with, threads, progress)
+    compare_outputs(expected, budget.labels)  # before minutes are spent: do the labels fit?
+    prices = _prices(graph, plan, histograms, calibration, settings, threads, progress)
 
     def verify(program: Program) -> Evaluation:
         network = ComposedNetwork(program, Preprocess.identity(graph.input_shape), {})
@@ -140,8 +142,12 @@ def meet_budget(
 
     search = Search(prices, settings, compose_with, verify, budget.bound, progress)
     best = search.run()
-    cost = energy_of(best.program, calibration[:_COST_SAMPLES])
-    equal = search.equal
+    cost, equal_size = energy_of(best.program, calibration[:_COST_SAMPLES]), None
+    if search.equal is not None:
+        equal_cost = energy_of(search.equal.program, calibration[:_COST_SAMPLES])
+        equal_size = EqualSize(search.equal_at, search.equal.loss, equal_cost.energy_pj / 1e6)
+        if equal_cost.energy_pj <= cost.energy_pj:  # counted on more samples, the prediction was wrong
+            best, cost = search.equal, equal_cost
     report = BudgetReport(
         bound=budget.bound,
         loss=best.loss,
@@ -149,11 +155,7 @@ def meet_budget(
         samples=len(budget.samples),
         energy_uj=cost.energy_pj / 1e6,
         hardware=cost.hardware,
-        equal_size=None
-        if equal is None
-        else EqualSize(
-            search.equal_at, equal.loss, energy_of(equal.program, calibration[:_COST_SAMPLES]).energy_pj / 1e6
-        ),
+        equal_size=equal_size,
         sensitivity_samples=prices.sensitivity.samples,
         tried=tuple(search.trials.values()),
     )
@@ -166,7 +168,6 @@ def _prices(
     histograms: Mapping[str, Histogram],
     calibration: NDArray[np.float32],
     settings: Settings,
-    compose_with: Callable[[Settings], Program],
     threads: int | None,
     progress: Progress,
 ) -> Prices:
@@ -187,12 +188,14 @@ def _prices(
     )
     energy = energy_table(
         plan,
-        lambda w, u: compose_with(replace(settings, weights=w, inputs=u)),
-        (sizes[0][::-2], sizes[1][::-2]),
+        lambda w, u: tabulate(
+            graph, plan, histograms, Choices(choices[u].groups, choices[w].layers), settings
+        ),
+        (sizes[0] or sizes[1][:1], sizes[1]),
         calibration,
         lambda i, n: progress("energy by size", i, n),
     )
-    return Prices(units, allowed, sensitivity, energy.filled(*sizes))
+    return Prices(units, allowed, sensitivity, energy)
 
 
 class Search:
@@ -242,7 +245,7 @@ class Search:
 
     def meets(self, found: Found) -> bool:
         """Whether a choice keeps the bound."""
-        return found.loss <= self.bound
+        return found.loss <= self.bound + _ROUNDING
 
     def _equal_sizes(self) -> bool:
         """The smallest equal size that meets the bound, taking the loss to fall with the size; False if none does."""
@@ -301,10 +304,7 @@ class Search:
         chosen = self.prices.units.settings(sized, self.settings)
         program = self.compose_with(chosen)
         found = Found(sized, program, self.verify(program))
-        assert isinstance(chosen.weights, Mapping)
-        assert isinstance(chosen.inputs, Mapping)
-        predicted = self.prices.energy_pj(sized) / 1e6
-        self.trials[sized] = Trial(dict(chosen.weights), dict(chosen.inputs), found.loss, predicted)
+        self.trials[sized] = Trial(found.loss, self.prices.energy_pj(sized) / 1e6)
         if self.best is None or self._rank(found) < self._rank(self.best):
             self.best = found
         self.progress("choose sizes", len(self.trials), len(self.trials) + 1)

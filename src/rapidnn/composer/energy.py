@@ -22,8 +22,6 @@ ComposeEqual = Callable[[int, int], Program]
 _SAMPLES = 4
 _NEURONS = 64
 """Samples run, and neurons counted of each layer, for one pair of sizes; reported energies are counted on more."""
-_NO_PJ = 1e-9
-"""Taken for an energy of zero, which has no logarithm."""
 _MADE_CODES = ("encoding_am", "code_output", "max_pool")
 """Components of a layer's energy that follow the size of the codebook it encodes to, not of those it reads."""
 
@@ -38,18 +36,6 @@ class EnergyTable:
 
     layers: Mapping[str, Mapping[tuple[int, int], float]]
     groups: Mapping[str, Mapping[int, float]]
-
-    def filled(self, weights: Collection[int], inputs: Collection[int]) -> EnergyTable:
-        """The table for more sizes: powers of the size between neighbours in this one, constant beyond its ends."""
-        layers = {}
-        for name, known in self.layers.items():
-            by_w = {
-                w: _between({u: known[w, u] for v, u in known if v == w}, inputs)
-                for w in {w for w, _ in known}
-            }
-            by_u = {u: _between({w: by_w[w][u] for w in by_w}, weights) for u in inputs}
-            layers[name] = {(w, u): by_u[u][w] for w in weights for u in inputs}
-        return EnergyTable(layers, {name: _between(known, inputs) for name, known in self.groups.items()})
 
 
 def energy_table(
@@ -91,17 +77,10 @@ def energy_of(program: Program, samples: NDArray[np.float32], neurons: int = 256
     return estimate(network, samples, neurons_per_step=neurons)
 
 
-def _between(known: Mapping[int, float], sizes: Collection[int]) -> dict[int, float]:
-    """Straight lines through the logarithms of sizes and energies."""
-    at = sorted(known)
-    logs = np.log([max(known[size], _NO_PJ) for size in at])
-    return {s: float(np.exp(np.interp(np.log(s), np.log(at), logs))) for s in sizes}
-
-
 def _group_made(program: Program, layer: LayerCost) -> str | None:
     """The group that a stage encodes to; the first, should it encode to several."""
     for name in layer.steps:
-        step = program.step[name]
+        step = program.step.get(name)  # a softmax at the end is a stage of the host, but no step
         if isinstance(step, EncodeInput | Encode | EncodeReal | Join):
             return step.group
     return None
@@ -109,7 +88,7 @@ def _group_made(program: Program, layer: LayerCost) -> str | None:
 
 def _group_read(program: Program, layer: LayerCost) -> str | None:
     """The group whose codes a stage without weights reads first."""
-    step = program.step[layer.name]
-    if isinstance(step, WeightedSum):
+    step = program.step.get(layer.name)
+    if step is None or isinstance(step, WeightedSum):
         return None
     return next((program.group_of[name].name for name in sources_of(step) if name in program.group_of), None)
