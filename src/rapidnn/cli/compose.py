@@ -24,34 +24,9 @@ def compose(
         Path, typer.Option("-o", "--output", help="The artifact to write.", show_default=False)
     ],
     data: options.Data = None,
-    weight_codes: Annotated[
-        str | None,
-        typer.Option(
-            "-w",
-            "--weight-codes",
-            help="Weight codebook size: 16 (the default), or fc1=64,*=16. With --max-loss, the largest allowed.",
-            show_default=False,
-        ),
-    ] = None,
-    input_codes: Annotated[
-        str | None,
-        typer.Option(
-            "-u",
-            "--input-codes",
-            help="Input codebook size: 16 (the default), or fc1=64,*=16. With --max-loss, the largest allowed.",
-            show_default=False,
-        ),
-    ] = None,
-    max_loss: Annotated[
-        float | None,
-        typer.Option(
-            "--max-loss",
-            metavar="SHARE",
-            help="Choose sizes layer by layer for the least energy that loses at most this share of top-1 accuracy "
-            "(0.005: half a point) on held-out training data.",
-            show_default=False,
-        ),
-    ] = None,
+    weight_codes: options.WeightCodes = None,
+    input_codes: options.InputCodes = None,
+    max_loss: options.MaxLoss = None,
     weights: options.Weights = None,
     random_weights: Annotated[
         bool, typer.Option("--random-weights", help="Compose a built-in network untrained (cost only).")

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
 from rapidnn.cli import options, sources
 from rapidnn.cli.console import Terminal
 from rapidnn.errors import DataError
@@ -21,23 +17,8 @@ def evaluate(
     backend: options.Backend = "cpu",
     device: options.Device = None,
     level: options.Level = None,
-    baseline: Annotated[
-        str | None,
-        typer.Option(
-            "--baseline",
-            metavar="uniform",
-            help="Beside it, layer by layer: uniform quantisation at equal sizes (needs --network).",
-            show_default=False,
-        ),
-    ] = None,
-    fixed_point: Annotated[
-        bool,
-        typer.Option(
-            "--fixed-point",
-            help="Beside it: errors of operand and product rounding, and the loss on held-out training data against "
-            "the bits of a product (needs --network).",
-        ),
-    ] = False,
+    baseline: options.Baseline = None,
+    fixed_point: options.FixedPoint = False,
     as_json: options.Json = False,
 ) -> None:
     """Run labelled data through the tables, bit-true, and print the accuracy (on the test data by default)."""

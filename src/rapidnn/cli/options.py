@@ -33,6 +33,51 @@ FloatNet = Annotated[
     str | None,
     typer.Option("--network", metavar="NET", help="Compare with this float network too.", show_default=False),
 ]
+WeightCodes = Annotated[
+    str | None,
+    typer.Option(
+        "-w",
+        "--weight-codes",
+        help="Weight codebook size: 16 (the default), or fc1=64,*=16. With --max-loss, the largest allowed.",
+        show_default=False,
+    ),
+]
+InputCodes = Annotated[
+    str | None,
+    typer.Option(
+        "-u",
+        "--input-codes",
+        help="Input codebook size: 16 (the default), or fc1=64,*=16. With --max-loss, the largest allowed.",
+        show_default=False,
+    ),
+]
+MaxLoss = Annotated[
+    float | None,
+    typer.Option(
+        "--max-loss",
+        metavar="SHARE",
+        help="Choose sizes layer by layer for the least energy that loses at most this share of top-1 accuracy "
+        "(0.005: half a point) on held-out training data.",
+        show_default=False,
+    ),
+]
+Baseline = Annotated[
+    str | None,
+    typer.Option(
+        "--baseline",
+        metavar="uniform",
+        help="Beside it, layer by layer: uniform quantisation at equal sizes (needs --network).",
+        show_default=False,
+    ),
+]
+FixedPoint = Annotated[
+    bool,
+    typer.Option(
+        "--fixed-point",
+        help="Beside it: errors of operand and product rounding, and the loss on held-out training data against "
+        "the bits of a product (needs --network).",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of every random choice.")]
 Split = Annotated[

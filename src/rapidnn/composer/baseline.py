@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rapidnn.composer.blame import Blame, blame, check_same
-from rapidnn.composer.plan import plan_graph
+from rapidnn.composer.plan import Plan, plan_graph
 from rapidnn.composer.sample import calibrate
 from rapidnn.composer.settings import Settings
 from rapidnn.composer.tabulate import sampled_edges, tabulate
@@ -19,6 +19,7 @@ from rapidnn.data.preprocess import Preprocess
 from rapidnn.execute.composed import ComposedNetwork
 from rapidnn.execute.evaluate import Evaluation, compare_outputs
 from rapidnn.graph import Graph
+from rapidnn.tables.program import Program
 from rapidnn.tables.size import float_bytes
 
 Progress = Callable[[str, int, int], None]
@@ -72,14 +73,7 @@ def against_uniform(
     settings = Settings.recorded(composed.info)
     plan = plan_graph(graph, settings.concat)
     check_same(plan, composed.program)
-    histograms = calibrate(
-        graph,
-        calibration,
-        sampled_edges(plan),
-        threads=threads,
-        progress=lambda i, n: progress("calibrate uniform", i, n),
-    )
-    program = tabulate(graph, plan, histograms, uniform_choices(plan, histograms, settings), settings)
+    program = uniform_program(graph, plan, settings, calibration, threads, progress)
     network = ComposedNetwork(program, Preprocess.identity(graph.input_shape), {})
     outputs = network(x, threads=threads, progress=lambda i, n: progress("evaluate uniform", i, n))
     uniform = compare_outputs(outputs, labels, float_outputs)
@@ -100,3 +94,22 @@ def against_uniform(
         )
     )
     return Comparison(ours, theirs, float_bytes(program) / 1024, len(calibration))
+
+
+def uniform_program(
+    graph: Graph,
+    plan: Plan,
+    settings: Settings,
+    calibration: NDArray[np.float32],
+    threads: int | None,
+    progress: Progress,
+) -> Program:
+    """The composition of ``graph`` with uniform codebooks, their ranges fitted to ``calibration``."""
+    histograms = calibrate(
+        graph,
+        calibration,
+        sampled_edges(plan),
+        threads=threads,
+        progress=lambda i, n: progress("calibrate uniform", i, n),
+    )
+    return tabulate(graph, plan, histograms, uniform_choices(plan, histograms, settings), settings)
