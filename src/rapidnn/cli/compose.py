@@ -16,6 +16,8 @@ from rapidnn.files import check_output
 
 NOT_MET = 3
 """Exit code where a bound was not met (SPEC section 4)."""
+_SUSPICIOUS = 0.995
+"""Float accuracy on validation data from which the network may have been trained on them."""
 
 
 def compose(
@@ -117,6 +119,11 @@ def compose(
         *([] if outcome is None else [text.budget_line(outcome)]),
         f"artifact: {output} ({result['size_kib']:.0f} KiB)",
     )
+    if outcome is not None and (result["validation"]["float_accuracy"] or 0) >= _SUSPICIOUS:
+        terminal.notice(
+            "the float network answers nearly all validation samples rightly: if it was trained on them, expect a larger "
+            "loss on new data"
+        )
     if outcome is not None and not outcome["met"]:
         terminal.notice(
             f"rapidnn: a loss of at most {100 * outcome['bound']:g} points was not reached; the best found, with "
