@@ -121,8 +121,8 @@ def compose(
     )
     if outcome is not None and (result["validation"]["float_accuracy"] or 0) >= _SUSPICIOUS:
         terminal.notice(
-            "the float network answers nearly all validation samples rightly: if it was trained on them, expect a larger "
-            "loss on new data"
+            "the float network answers nearly all validation samples rightly: if it was trained on them, expect a "
+            "larger loss on new data"
         )
     if outcome is not None and not outcome["met"]:
         terminal.notice(
