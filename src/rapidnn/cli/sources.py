@@ -111,7 +111,7 @@ def calibration_and_validation(
     data: DataSet, prepare: Preprocess, samples: int, seed: int
 ) -> tuple[NDArray[np.float32], tuple[NDArray[np.float32], NDArray[np.int64]]]:
     """Prepared training samples to calibrate on, and a tenth that is held out with its labels; no test data."""
-    x_fit, _, x_val, y_val = data.validation_split(seed)
+    x_fit, _, x_val, y_val = data.validation_split()
     chosen = np.random.default_rng(seed).choice(len(x_fit), min(samples, len(x_fit)), replace=False)
     return prepare.apply(x_fit[np.sort(chosen)]), (prepare.apply(x_val), y_val)
 

@@ -91,12 +91,12 @@ class DataSet:
         return found
 
     def validation_split(
-        self, rng: np.random.Generator | int = 0, *, fraction: float = 0.1
+        self, *, fraction: float = 0.1
     ) -> tuple[NDArray[Any], Labels, NDArray[Any], Labels]:
         """Hold a stratified part of the training samples out: ``(x_fit, y_fit, x_val, y_val)``.
 
-        The same generator state (or seed) gives the same parts; samples keep their order; test samples are
-        never touched. Each class gives its share within one sample.
+        The parts depend on the labels alone, so training, composing and exploring hold out the same samples. Samples
+        keep their order; test samples are never touched. Each class gives its share within one sample.
 
         Raises
         ------
@@ -109,7 +109,7 @@ class DataSet:
             raise DataError(
                 f"{self.name}: {len(y)} training samples are too few to hold out a share of {fraction}"
             )
-        held = held_out(y, count, np.random.default_rng(rng))
+        held = held_out(y, count, np.random.default_rng(0))
         return x[~held], y[~held], x[held], y[held]
 
 

@@ -102,7 +102,8 @@ def train(
     module
         Takes the preprocessed batch, gives logits ``(N, classes)``.
     data
-        Only `DataSet.split` ("train") is read.
+        Only its training split is read, and of that not the tenth that `DataSet.validation_split` holds out: composing
+        measures losses there.
     preprocess
         In place of the data set's, for example for a network that wants flat inputs (`Preprocess.for_shape`).
     progress
@@ -117,7 +118,7 @@ def train(
     """
     import torch
 
-    x, y = data.split("train")
+    x, y, _, _ = data.validation_split()
     prepare = preprocess or data.preprocess
     module.to(device)
     _check_fit(module, prepare.apply(x[:2]), data.classes, device)
