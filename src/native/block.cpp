@@ -5,6 +5,8 @@
 
 namespace rapidnn {
 
+constexpr std::int64_t kPatchBytes = 1 << 20;
+
 std::uint8_t* Arena::take(std::size_t bytes) {
   Buffer* best = nullptr;
   for (Buffer& b : buffers_)
@@ -33,7 +35,7 @@ void Block::run(const float* x, std::int64_t inputs, int lanes, int count, std::
   lanes_ = lanes;
   at_.assign(net_.edges.size(), nullptr);
   left_ = net_.readers_;
-  scratch_.resize(static_cast<std::size_t>(kScalars) * 2 * kLanes + kLanes);
+  scratch_.resize(static_cast<std::size_t>(kMostPanel) * kLanes + kLanes);
   const int samples = lanes == 1 ? count : 1;
   for (std::size_t i = 0; i < net_.steps.size(); ++i) {
     const Step& step = net_.steps[i];
@@ -110,7 +112,7 @@ void Block::add_terms(const std::vector<Term>& terms, std::int64_t element, int 
   for (const Term& term : terms) {
     const std::int32_t* rows = term.rows.data() + std::int64_t{unit} * term.codes;
     const std::uint8_t* from = codes(term.edge) + element * lanes_;
-    for (int lane = 0; lane < lanes_; ++lane) row[lane] += rows[from[lane]];
+    kernels_.add_entries(rows, term.codes, from, row, static_cast<std::size_t>(lanes_));
   }
 }
 
@@ -182,14 +184,17 @@ void Block::weighted_samples(const Weighted& layer) {
   }
 }
 
-void Block::emit_channels(const Weighted& layer, std::int64_t element, int channel, int count, std::int32_t* row) {
-  for (int i = 0; i < count; ++i) row[i] += layer.bias[static_cast<std::size_t>(channel + i)];
+void Block::emit_channels(const Weighted& layer, std::int64_t element, int channel, int count, std::int32_t* row,
+                          const Ints& added) {
+  for (int i = 0; i < count; ++i) row[i] += added[static_cast<std::size_t>(channel + i)];
   for (const Term& term : layer.terms) {
     const std::uint8_t* from = codes(term.edge) + element;
-    for (int i = 0; i < count; ++i) {
-      const std::int64_t unit = layer.sets > 1 ? channel + i : 0;
-      row[i] += term.rows[static_cast<std::size_t>(unit * term.codes + from[i])];
+    if (layer.sets == 1) {
+      kernels_.add_entries(term.rows.data(), term.codes, from, row, static_cast<std::size_t>(count));
+      continue;
     }
+    for (int i = 0; i < count; ++i)
+      row[i] += term.rows[static_cast<std::size_t>(std::int64_t{channel + i} * term.codes + from[i])];
   }
   if (!layer.sink.encoded) {
     std::memcpy(sums(layer.sink.edge) + element, row, sizeof(std::int32_t) * static_cast<std::size_t>(count));
@@ -220,7 +225,7 @@ void Block::weighted_channels(const Weighted& layer) {
         task.offset = o;
         kernels_.lookup_list(task, (count + kLanes - 1) / kLanes);
         for (int i = 0; i < count; ++i) task.sums[i] += base;
-        emit_channels(layer, std::int64_t{p} * layer.channels + channel, channel, count, task.sums);
+        emit_channels(layer, std::int64_t{p} * layer.channels + channel, channel, count, task.sums, layer.bias);
       }
     }
 }
@@ -260,47 +265,64 @@ std::int32_t Block::list_taps(const Weighted& layer, int position, int group) {
   return base;
 }
 
+// Rows are positions of all samples. As many as fit the cache are decoded before the channels go over them, so that
+// large layers read their weights once for many rows.
 void Block::weighted_factors(const Weighted& layer, int samples) {
-  const int outs = layer.channels / layer.groups, taps = layer.walk.taps, places = layer.walk.places;
-  const int blocks = (outs + kLanes - 1) / kLanes;
-  const int quads = (places * taps + 3) / 4;
-  const std::ptrdiff_t row = std::ptrdiff_t{quads} * 4;
+  const int outs = layer.channels / layer.groups, blocks = (outs + kLanes - 1) / kLanes;
+  const int quads = (layer.walk.places * layer.walk.taps + 3) / 4;
+  // A cache line more than the weights have, so that rows do not fall on the same sets of the cache.
+  const std::ptrdiff_t row = std::ptrdiff_t{layer.factor_quads} * 4 + kLanes;
   const std::int64_t positions = layer.walk.positions(), all = positions * samples;
-  patch_.resize(static_cast<std::size_t>(row) * kScalars + kLanes);
-  for (std::int64_t q = 0; q < all; q += kScalars) {
-    const int rows = static_cast<int>(std::min<std::int64_t>(kScalars, all - q));
+  const std::int64_t most = std::max<std::int64_t>(1, kPatchBytes / (row * kMostPanel)) * kMostPanel;
+  patch_.resize(static_cast<std::size_t>(row * most) + kLanes);
+  for (std::int64_t q = 0; q < all; q += most)
     for (int g = 0; g < layer.groups; ++g) {
-      for (int m = 0; m < rows; ++m) fill_patch(layer, (q + m) / positions, (q + m) % positions, g, row, m);
+      const std::int64_t rows = std::min(most, all - q);
+      for (std::int64_t m = 0; m < rows; ++m)
+        fill_patch(layer, (q + m) / positions, (q + m) % positions, g, row, m);
       for (int b = 0; b < blocks; ++b) {
         const std::int8_t* w =
-            layer.factors.data() + (static_cast<std::size_t>(g) * blocks + b) * quads * 4 * kLanes;
+            layer.factors.data() + (static_cast<std::size_t>(g) * blocks + b) * layer.factor_quads * 4 * kLanes;
         const int channel = g * outs + b * kLanes, count = std::min(kLanes, outs - b * kLanes);
-        kernels_.dot(patch_.data(), row, w, quads, rows, (count + 15) / 16, scratch_.data());
-        for (int m = 0; m < rows; ++m) {
-          std::int32_t* sums = scratch_.data() + m * kLanes;
-          for (int i = 0; i < count; ++i) sums[i] += layer.correction[static_cast<std::size_t>(channel + i)];
-          sample_ = (q + m) / positions;
-          emit_channels(layer, (q + m) % positions * layer.channels + channel, channel, count, sums);
+        for (std::int64_t p = 0; p < rows; p += kernels_.panel) {
+          const int now = static_cast<int>(std::min<std::int64_t>(kernels_.panel, rows - p));
+          kernels_.dot(patch_.data() + p * row, row, w, quads, now, (count + 15) / 16, scratch_.data());
+          if (layer.terms.empty() && layer.sink.encoded && layer.sink.trees.size() == 1) {
+            // Samples lie one after the other, so rows do too.
+            kernels_.search_rows(layer.sink.trees[0], scratch_.data(), layer.correction.data() + channel, now,
+                                 static_cast<std::size_t>(count),
+                                 codes_of(layer.sink.edge, 0) + (q + p) * layer.channels + channel, layer.channels);
+            continue;
+          }
+          for (int m = 0; m < now; ++m) {
+            sample_ = (q + p + m) / positions;
+            emit_channels(layer, (q + p + m) % positions * layer.channels + channel, channel, count,
+                          scratch_.data() + m * kLanes, layer.correction);
+          }
         }
       }
     }
-  }
   sample_ = 0;
 }
 
-// The operands of one neuron's inputs, the padded ones zero.
+// The operands of one neuron's inputs, the padded ones zero. Places whose taps follow each other are decoded together.
 void Block::fill_patch(const Weighted& layer, std::int64_t sample, std::int64_t position, int group, std::ptrdiff_t row,
-                       int m) {
+                       std::int64_t m) {
   const int taps = layer.walk.taps, places = layer.walk.places;
   const auto from = static_cast<std::size_t>(layer.walk.first[static_cast<std::size_t>(position)]);
   const auto to = static_cast<std::size_t>(layer.walk.first[static_cast<std::size_t>(position) + 1]);
   std::uint8_t* patch = patch_.data() + m * row;
-  if (to - from < static_cast<std::size_t>(places) || row != std::ptrdiff_t{places} * taps)
-    std::memset(patch, layer.zero_operand, static_cast<std::size_t>(row));
+  if (to - from < static_cast<std::size_t>(places)) std::memset(patch, layer.zero_operand, static_cast<std::size_t>(row));
   const std::uint8_t* in = codes_of(layer.source, sample) + std::ptrdiff_t{group} * taps;
-  for (std::size_t r = from; r < to; ++r)
+  for (std::size_t r = from; r < to;) {
+    std::size_t end = r + 1;
+    while (end < to && layer.walk.base[end] == layer.walk.base[end - 1] + taps &&
+           layer.walk.place[end] == layer.walk.place[end - 1] + 1)
+      ++end;
     kernels_.decode(layer.operand.data(), in + layer.walk.base[r], patch + std::ptrdiff_t{layer.walk.place[r]} * taps,
-                    static_cast<std::size_t>(taps));
+                    (end - r) * static_cast<std::size_t>(taps));
+    r = end;
+  }
 }
 
 void Block::weighted_whole(const Weighted& layer) {

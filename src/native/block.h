@@ -53,7 +53,7 @@ class Block {
   void weighted_channels(const Weighted& layer);
   std::int32_t list_taps(const Weighted& layer, int position, int group);
   void weighted_factors(const Weighted& layer, int samples);
-  void fill_patch(const Weighted& layer, std::int64_t sample, std::int64_t position, int group, std::ptrdiff_t row, int m);
+  void fill_patch(const Weighted& layer, std::int64_t sample, std::int64_t position, int group, std::ptrdiff_t row, std::int64_t m);
   void weighted_whole(const Weighted& layer);
   void pooled(const Step& step);
   void code_sum(const Step& step);
@@ -63,8 +63,9 @@ class Block {
   void gather(const Step& step);
   // One accumulator for all lanes.
   void emit(const Sink& sink, std::int64_t element, int unit, std::int32_t* row);
-  // Accumulators of neighbouring channels of one sample.
-  void emit_channels(const Weighted& layer, std::int64_t element, int channel, int count, std::int32_t* row);
+  // Accumulators of neighbouring channels of one sample, `added` still to be added to them.
+  void emit_channels(const Weighted& layer, std::int64_t element, int channel, int count, std::int32_t* row,
+                     const Ints& added);
   void add_terms(const std::vector<Term>& terms, std::int64_t element, int unit, std::int32_t* row);
   void release(int edge);
   void show(int edge, int count) const;

@@ -61,14 +61,15 @@ void Block::encode(const Step& step) {
 void Block::max_pool(const Step& step) {
   const Windows& w = step.windows;
   const auto outputs = net_.edges[static_cast<std::size_t>(step.out)].elements;
-  for (std::int64_t e = 0; e < outputs; ++e) {
+  const std::int64_t width = std::int64_t{w.together} * lanes_;
+  for (std::int64_t e = 0; e < outputs; e += w.together) {
     std::uint8_t* to = codes(step.out) + e * lanes_;
-    std::memset(to, 0, static_cast<std::size_t>(lanes_));
+    std::memset(to, 0, static_cast<std::size_t>(width));
     for (int k = 0; k < w.taps; ++k) {
       const std::int32_t from = w.index[static_cast<std::size_t>(e * w.taps + k)];
       if (from < 0) continue;
       const std::uint8_t* in = codes(w.source) + std::int64_t{from} * lanes_;
-      for (int lane = 0; lane < lanes_; ++lane) to[lane] = std::max(to[lane], in[lane]);
+      for (std::int64_t i = 0; i < width; ++i) to[i] = std::max(to[i], in[i]);
     }
   }
 }
@@ -76,20 +77,22 @@ void Block::max_pool(const Step& step) {
 void Block::gather(const Step& step) {
   const auto outputs = net_.edges[static_cast<std::size_t>(step.out)].elements;
   const auto count = static_cast<std::int32_t>(step.sources.size());
-  for (std::int64_t e = 0; e < outputs; ++e) {
+  for (std::int64_t e = 0, run = 0; e < outputs; e += run) {
+    run = step.together[static_cast<std::size_t>(e)];
+    const std::int64_t width = run * lanes_;
     std::uint8_t* to = codes(step.out) + e * lanes_;
     const std::int32_t at = step.index[static_cast<std::size_t>(e)];
     if (at < 0) {
-      std::memset(to, step.pad_code, static_cast<std::size_t>(lanes_));
+      std::memset(to, step.pad_code, static_cast<std::size_t>(width));
       continue;
     }
     const std::int32_t which = at % count;
     const std::uint8_t* in = codes(step.sources[static_cast<std::size_t>(which)]) + std::int64_t{at / count} * lanes_;
     if (step.recode.empty()) {
-      std::memcpy(to, in, static_cast<std::size_t>(lanes_));
+      std::memcpy(to, in, static_cast<std::size_t>(width));
     } else {
       const std::uint8_t* table = step.recode.data() + 256 * static_cast<std::size_t>(which);
-      for (int lane = 0; lane < lanes_; ++lane) to[lane] = table[in[lane]];
+      for (std::int64_t i = 0; i < width; ++i) to[i] = table[in[i]];
     }
   }
 }

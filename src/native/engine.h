@@ -30,6 +30,8 @@ struct Aligned {
 constexpr int kLanes = 64;    // bytes of one vector block
 constexpr int kScalars = 4;   // rows looked up side by side
 constexpr int kTableSize = 64;
+constexpr int kMostPanel = 32;  // rows of a byte dot product at once, at most
+constexpr int kQuadsTogether = 16;  // weights of byte dot products are stored in multiples of this many quads
 
 // A product table as byte planes: value = base[row] + sum over planes of plane << shift[p]. rows x planes x 64 bytes.
 struct PlaneTable {
@@ -89,15 +91,25 @@ struct Kernels {
   void (*lookup)(const LookupTask&, int vectors);     // kScalars rows; 1 or 2 vectors
   void (*lookup_list)(const ListTask&, int vectors);  // one row; 1 to 4 vectors
   void (*search)(const ThresholdTree&, const std::int32_t* sums, std::uint8_t* codes, std::size_t n);
+  // sums += table[codes]; the table holds at least 16 entries more than it has, which are read but not used.
+  void (*add_entries)(const std::int32_t* table, int entries, const std::uint8_t* codes, std::int32_t* sums,
+                      std::size_t n);
+  // Codes of rows of sums: n in each, rows 64 sums and `stride` codes apart, `added` still to be added to every row.
+  void (*search_rows)(const ThresholdTree&, const std::int32_t* sums, const std::int32_t* added, int rows,
+                      std::size_t n, std::uint8_t* codes, std::ptrdiff_t stride);
   // codes to bytes through a table of 256.
   void (*decode)(const std::uint8_t* table, const std::uint8_t* codes, std::uint8_t* bytes, std::size_t n);
-  // out[m * 64 + o] = sum over quads of unsigned x[m][4 k ..] times signed w[k][o][4], rows 1 to 4.
-  // Only the first 16 * vectors channels are computed.
+  // out[m * 64 + o] = sum over quads of unsigned x[m][4 k ..] times signed w[k][o][4], rows 1 to panel.
+  // Only the first 16 * vectors channels are computed. Reads whole rows of quads up to a multiple of kQuadsTogether.
   void (*dot)(const std::uint8_t* x, std::ptrdiff_t x_row, const std::int8_t* w, int quads, int rows, int vectors,
               std::int32_t* out);
+  int panel = kScalars;
+  void (*enter)() = nullptr;  // called by a thread before its first dot product, and after its last
+  void (*leave)() = nullptr;
 };
 
-const Kernels* avx512_kernels();  // null where the processor lacks it
+const Kernels* amx_kernels();  // null where the processor lacks it
+const Kernels* avx512_kernels();
 const Kernels* avx2_kernels();
 const Kernels* portable_kernels();
 

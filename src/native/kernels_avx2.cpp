@@ -131,11 +131,24 @@ void dot(const std::uint8_t* x, std::ptrdiff_t x_row, const std::int8_t* w, int 
   }
 }
 
+void add_entries(const std::int32_t* table, int, const std::uint8_t* codes, std::int32_t* sums, std::size_t n) {
+  for (std::size_t i = 0; i < n; ++i) sums[i] += table[codes[i]];
+}
+
+void search_rows(const ThresholdTree& tree, const std::int32_t* sums, const std::int32_t* added, int rows, std::size_t n,
+                 std::uint8_t* codes, std::ptrdiff_t stride) {
+  alignas(32) std::int32_t row[kLanes];
+  for (int m = 0; m < rows; ++m, sums += kLanes, codes += stride) {
+    for (std::size_t i = 0; i < n; ++i) row[i] = sums[i] + added[i];
+    search(tree, row, codes, n);
+  }
+}
+
 void decode(const std::uint8_t* table, const std::uint8_t* codes, std::uint8_t* bytes, std::size_t n) {
   for (std::size_t i = 0; i < n; ++i) bytes[i] = table[codes[i]];
 }
 
-const Kernels kKernels = {"avx2", lookup, lookup_list, search, decode, dot};
+const Kernels kKernels = {"avx2", lookup, lookup_list, search, add_entries, search_rows, decode, dot};
 
 }  // namespace
 

@@ -51,6 +51,19 @@ void search(const ThresholdTree& tree, const std::int32_t* sums, std::uint8_t* c
   }
 }
 
+void add_entries(const std::int32_t* table, int, const std::uint8_t* codes, std::int32_t* sums, std::size_t n) {
+  for (std::size_t i = 0; i < n; ++i) sums[i] += table[codes[i]];
+}
+
+void search_rows(const ThresholdTree& tree, const std::int32_t* sums, const std::int32_t* added, int rows, std::size_t n,
+                 std::uint8_t* codes, std::ptrdiff_t stride) {
+  std::int32_t row[kLanes];
+  for (int m = 0; m < rows; ++m, sums += kLanes, codes += stride) {
+    for (std::size_t i = 0; i < n; ++i) row[i] = sums[i] + added[i];
+    search(tree, row, codes, n);
+  }
+}
+
 void dot(const std::uint8_t* x, std::ptrdiff_t x_row, const std::int8_t* w, int quads, int rows, int vectors,
          std::int32_t* out) {
   std::memset(out, 0, sizeof(std::int32_t) * rows * kLanes);
@@ -68,7 +81,7 @@ void decode(const std::uint8_t* table, const std::uint8_t* codes, std::uint8_t* 
   for (std::size_t i = 0; i < n; ++i) bytes[i] = table[codes[i]];
 }
 
-const Kernels kKernels = {"portable", lookup, lookup_list, search, decode, dot};
+const Kernels kKernels = {"portable", lookup, lookup_list, search, add_entries, search_rows, decode, dot};
 
 }  // namespace
 

@@ -50,8 +50,9 @@ struct Weighted {
   PlaneTable by_input;  // row = input code, entry = weight code
   // Exact factors: per group and block of 64 channels: quads of taps, 64 channels, 4 weights.
   std::vector<std::int8_t> factors;
+  int factor_quads = 0;               // stored per channel: those in use, up to a multiple of kQuadsTogether
   std::vector<std::uint8_t> operand;  // input code -> byte, offset included
-  Ints correction;                    // per channel, to add
+  Ints correction;                    // per channel, to add: that of the offset, and the bias
   std::uint8_t zero_operand = 0;
   // Any table: sets x weight codes x input codes.
   Ints whole;
@@ -62,6 +63,7 @@ struct Windows {
   int source;
   int taps;
   Ints index;  // outputs x taps
+  int together = 1;  // outputs next to each other whose taps are, too
 };
 
 struct Step {
@@ -69,6 +71,7 @@ struct Step {
   int out = -1;
   Ints index;                        // kEncodeInput, kGather: one per output element; kProduct: two
   std::vector<int> sources;          // kGather: index = element * sources + source
+  Ints together;                     // kGather: from each element, how many move side by side
   std::vector<std::uint8_t> recode;  // kGather: 256 per source, or empty
   std::uint8_t pad_code = 0;
   ThresholdTree tree;  // kEncodeInput, over ordered float bits

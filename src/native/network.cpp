@@ -12,6 +12,22 @@
 namespace rapidnn {
 namespace {
 
+// A thread's use of kernels that have to be told.
+class Entered {
+ public:
+  explicit Entered(const Kernels& kernels) : kernels_(kernels) {
+    if (kernels_.enter != nullptr) kernels_.enter();
+  }
+  ~Entered() {
+    if (kernels_.leave != nullptr) kernels_.leave();
+  }
+  Entered(const Entered&) = delete;
+  Entered& operator=(const Entered&) = delete;
+
+ private:
+  const Kernels& kernels_;
+};
+
 // A rest of this many samples is worth a whole vector of them; fewer go one by one.
 constexpr std::int64_t kWorthAVector = 12;
 
@@ -21,7 +37,7 @@ struct Piece {
 };
 
 // Samples that one thread takes one after the other share the weights in its cache.
-constexpr std::int64_t kMaxInTurn = 16;
+constexpr std::int64_t kMaxInTurn = 64;
 
 std::vector<Piece> split(std::int64_t samples, int threads, bool wide, bool double_width) {
   std::vector<Piece> pieces;
@@ -76,6 +92,7 @@ void Network::run(const float* x, std::int64_t samples, std::int64_t inputs, std
     try {
       Arena arena;
       Block block(*this, kernels, use_factors, arena, watch);
+      const Entered entered(kernels);
       for (std::size_t i = next++; i < pieces.size(); i = next++) {
         const Piece& piece = pieces[i];
         block.first_sample = piece.first;

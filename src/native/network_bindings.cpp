@@ -173,15 +173,20 @@ struct PyNetwork {
     Weighted& w = net.steps.back().weighted;
     w.factorised = true;
     w.factors = copy(weights);
+    const int outs = w.channels / w.groups, blocks = (outs + kLanes - 1) / kLanes;
+    w.factor_quads = static_cast<int>(w.factors.size() / (std::size_t{4} * kLanes * w.groups * blocks));
     w.operand = copy(operand);
     w.correction = copy(correction);
+    for (std::size_t o = 0; o < w.correction.size(); ++o) w.correction[o] += w.bias[o];
     w.zero_operand = static_cast<std::uint8_t>(zero);
   }
 
   // One more operand of the last sum that enters through one-row tables.
   void term(int edge, Array<std::int32_t> rows, int codes) {
     Step& step = net.steps.back();
-    (step.kind == Step::kWeighted ? step.weighted.terms : step.terms).push_back({edge, codes, copy(rows)});
+    Ints padded = copy(rows);
+    padded.resize(padded.size() + 16);  // kernels load whole vectors
+    (step.kind == Step::kWeighted ? step.weighted.terms : step.terms).push_back({edge, codes, std::move(padded)});
   }
 
   void pooled(int out, int source, Array<std::int32_t> index, int taps, Array<std::int32_t> row,
@@ -193,7 +198,25 @@ struct PyNetwork {
   }
 
   void max_pool(int out, int source, Array<std::int32_t> index, int taps) {
-    add(Step::kMaxPool, out).windows = {source, taps, copy(index)};
+    add(Step::kMaxPool, out).windows = {source, taps, copy(index), together(index, taps)};
+  }
+
+  // How many neighbouring elements have windows of neighbouring elements, all along the index.
+  static int together(const Array<std::int32_t>& index, int taps) {
+    const auto elements = static_cast<std::int64_t>(index.size()) / taps;
+    const auto follows = [&](std::int64_t e, std::int64_t from) {
+      for (int k = 0; k < taps; ++k) {
+        const std::int32_t here = index.data()[e * taps + k], there = index.data()[from * taps + k];
+        if (there < 0 ? here >= 0 : here != there + static_cast<std::int32_t>(e - from)) return false;
+      }
+      return true;
+    };
+    std::int64_t run = 1;
+    while (run < elements && follows(run, 0)) ++run;
+    if (elements % run != 0) return 1;
+    for (std::int64_t e = 0; e < elements; ++e)
+      if (!follows(e, e - e % run)) return 1;
+    return static_cast<int>(run);
   }
 
   void code_sum(int out, Array<std::int32_t> offset) { add(Step::kCodeSum, out).offset = copy(offset); }
@@ -210,6 +233,12 @@ struct PyNetwork {
     Step& step = add(Step::kGather, out);
     step.sources = std::move(sources);
     step.index = copy(index);
+    const auto count = static_cast<std::int32_t>(step.sources.size());
+    step.together.assign(step.index.size(), 1);
+    for (std::size_t e = step.index.size(); e-- > 1;) {
+      const std::int32_t here = step.index[e], before = step.index[e - 1];
+      if (before < 0 ? here < 0 : here == before + count) step.together[e - 1] = step.together[e] + 1;
+    }
     step.recode = copy(recode);
     step.pad_code = static_cast<std::uint8_t>(pad_code);
   }
@@ -243,8 +272,10 @@ struct PyNetwork {
         throw std::invalid_argument("a buffer has another shape than its edge");
       watch[edge] = buffers[i].data();
     }
-    const Kernels* kernels = path == "avx512" ? avx512_kernels() : path == "avx2" ? avx2_kernels() : portable_kernels();
-    if (kernels == nullptr || kernels->name != path) throw std::invalid_argument("no such kernels on this machine: " + path);
+    const Kernels* kernels = nullptr;
+    for (const Kernels* k : {amx_kernels(), avx512_kernels(), avx2_kernels(), portable_kernels()})
+      if (k != nullptr && path == k->name) kernels = k;
+    if (kernels == nullptr) throw std::invalid_argument("no such kernels on this machine: " + path);
     if (out.shape(0) != x.shape(0) || out.shape(1) != net.output_index.size())
       throw std::invalid_argument("the output has another shape");
     nb::gil_scoped_release release;
@@ -255,7 +286,7 @@ struct PyNetwork {
 
 std::vector<std::string> kernel_paths() {
   std::vector<std::string> found;
-  for (const Kernels* kernels : {avx512_kernels(), avx2_kernels(), portable_kernels()})
+  for (const Kernels* kernels : {amx_kernels(), avx512_kernels(), avx2_kernels(), portable_kernels()})
     if (kernels != nullptr) found.emplace_back(kernels->name);
   return found;
 }

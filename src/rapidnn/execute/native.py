@@ -1,13 +1,14 @@
 """The native executor: packs a program once, then runs batches without Python in between.
 
-The kernels are C++ (``src/native``), one file per instruction set; ``RAPIDNN_KERNELS`` forces one of ``avx512``,
-``avx2``, ``portable``, otherwise the best the machine has is taken. All give the reference's integers.
+The kernels are C++ (``src/native``), one file per instruction set; ``RAPIDNN_KERNELS`` forces one of ``amx``,
+``avx512``, ``avx2``, ``portable``, otherwise the best the machine has is taken. All give the reference's integers.
 """
 
 from __future__ import annotations
 
 import math
 import os
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -187,8 +188,10 @@ class _Packer:
     def _weighted(self, step: WeightedSum) -> None:
         shape, source_shape = self.program.shapes[step.name], self.program.shapes[step.source]
         convolution = step.window is not None
+        # A linear layer on a flat edge takes it as it lies: its weights are put in that order.
+        flat = not convolution and len(source_shape) == 1
         wanted = channel_last(source_shape) if convolution else self._natural(step.source)
-        source = self._source(step.source, wanted)
+        source = self.edges[step.source] if flat else self._source(step.source, wanted)
         order = channel_last(shape) if convolution else self._natural(step.name)
         # Over the codebooks' where tables are damaged; rows then repeat for every set.
         sets = len(step.products)
@@ -198,6 +201,8 @@ class _Packer:
         ]
         first, place, base = _walk(step, source_shape, shape)
         group = self.program.group_of[step.source]
+        if flat:
+            step = replace(step, weight_codes=step.weight_codes[:, self.order[step.source]])
         codes = packing.grouped_codes(step)
         self.net.weighted(
             self._sum_edge(step, order),
@@ -316,6 +321,9 @@ class _Packer:
             index = self._windows(step.source, op.kernel, op.stride, op.padding, op.dilation, shape[1:])
             edge = self._edge(step.name, order)
             self.net.max_pool(edge, source, _int32(index[order].reshape(-1)), index.shape[1])
+            return
+        if isinstance(step.op, ops.Reshape):  # natural element numbers stay, so nothing moves
+            self.edges[step.name], self.order[step.name] = self.edges[step.source], self.order[step.source]
             return
         place = np.argsort(self.order[step.source]).reshape(1, *self.program.shapes[step.source])
         moved = np.asarray(carry(step.op, place, -1)).reshape(-1)[order]

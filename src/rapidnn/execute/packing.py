@@ -12,6 +12,7 @@ from rapidnn.tables.program import CodeGroup, Int32, UInt8, WeightedSum
 LANES = 64
 SCALARS = 4
 TABLE_SIZE = 64
+QUADS_TOGETHER = 16
 _MAX_PLANES = 3
 
 
@@ -102,7 +103,7 @@ def factorise(step: WeightedSum, group: CodeGroup) -> Factors | None:
     else:
         flat = codes.reshape(step.channels, -1).astype(np.intp)
         real = np.take_along_axis(weights, flat, axis=1).reshape(codes.shape)
-    blocks, quads = -(-outs // LANES), -(-places * taps // 4)
+    blocks, quads = -(-outs // LANES), QUADS_TOGETHER * -(-places * taps // (4 * QUADS_TOGETHER))
     padded = np.zeros((groups, blocks * LANES, quads * 4), np.int8)
     padded[:, :outs, : places * taps] = real.reshape(groups, outs, -1)
     packed = padded.reshape(groups, blocks, LANES, quads, 4).transpose(0, 1, 3, 2, 4)

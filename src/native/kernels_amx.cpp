@@ -1,0 +1,110 @@
+// AMX with int8: a tile product multiplies 16 rows of 64 bytes with 16 channels. Everything else is AVX-512.
+#include "engine.h"
+
+#if defined(__AMX_INT8__) && defined(__AMX_TILE__) && defined(__linux__)
+
+#include <immintrin.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace rapidnn {
+namespace {
+
+constexpr int kTileRows = 16, kTileQuads = 16;
+
+struct alignas(64) TileConfig {
+  std::uint8_t palette, start_row, reserved[14];
+  std::uint16_t bytes_per_row[16];
+  std::uint8_t rows[16];
+};
+
+// Tiles 0 to 3 hold sums, 4 and 5 rows of operands, 6 and 7 weights. A constant in memory: some compilers take the
+// intrinsic to read eight bytes only, and would leave the rest of a local unwritten.
+const TileConfig kConfig = {1, 0, {}, {64, 64, 64, 64, 64, 64, 64, 64}, {16, 16, 16, 16, 16, 16, 16, 16}};
+
+void enter() { _tile_loadconfig(&kConfig); }
+
+void leave() { _tile_release(); }
+
+// Both: whether the tile of the second 16 rows, and of the second 16 channels, is computed too.
+template <bool Rows, bool Channels>
+void pair(const std::uint8_t* x, std::ptrdiff_t x_row, const std::int8_t* w, int steps, std::int32_t* out) {
+  _tile_zero(0);
+  if (Channels) _tile_zero(1);
+  if (Rows) _tile_zero(2);
+  if (Rows && Channels) _tile_zero(3);
+  for (int k = 0; k < steps; ++k, x += 4 * kTileQuads, w += kTileQuads * 4 * kLanes) {
+    _tile_loadd(6, w, 4 * kLanes);
+    _tile_loadd(4, x, x_row);
+    _tile_dpbusd(0, 4, 6);
+    if (Channels) {
+      _tile_loadd(7, w + 64, 4 * kLanes);
+      _tile_dpbusd(1, 4, 7);
+    }
+    if (Rows) {
+      _tile_loadd(5, x + kTileRows * x_row, x_row);
+      _tile_dpbusd(2, 5, 6);
+      if (Channels) _tile_dpbusd(3, 5, 7);
+    }
+  }
+  constexpr int kRow = 4 * kLanes;
+  _tile_stored(0, out, kRow);
+  if (Channels) _tile_stored(1, out + 16, kRow);
+  if (Rows) _tile_stored(2, out + kTileRows * kLanes, kRow);
+  if (Rows && Channels) _tile_stored(3, out + kTileRows * kLanes + 16, kRow);
+}
+
+// Rows up to the next tile are computed as well, from whatever lies there; nobody reads them.
+void dot(const std::uint8_t* x, std::ptrdiff_t x_row, const std::int8_t* w, int quads, int rows, int vectors,
+         std::int32_t* out) {
+  if (rows <= kScalars) return avx512_kernels()->dot(x, x_row, w, quads, rows, vectors, out);
+  const int steps = (quads + kTileQuads - 1) / kTileQuads;
+  const bool both = rows > kTileRows;
+  for (int c = 0; c < vectors; c += 2) {
+    const std::int8_t* weights = w + 64 * c;
+    std::int32_t* sums = out + 16 * c;
+    if (c + 1 < vectors) {
+      both ? pair<true, true>(x, x_row, weights, steps, sums) : pair<false, true>(x, x_row, weights, steps, sums);
+    } else {
+      both ? pair<true, false>(x, x_row, weights, steps, sums) : pair<false, false>(x, x_row, weights, steps, sums);
+    }
+  }
+}
+
+// The processor has the tiles, and the system lets this process use them.
+bool allowed() {
+  __builtin_cpu_init();
+  if (!__builtin_cpu_supports("amx-int8") || !__builtin_cpu_supports("amx-tile")) return false;
+  constexpr long kRequest = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
+  return syscall(SYS_arch_prctl, kRequest, kTileData) == 0;
+}
+
+Kernels make() {
+  Kernels kernels = *avx512_kernels();
+  kernels.name = "amx";
+  kernels.panel = 2 * kTileRows;
+  kernels.enter = enter;
+  kernels.leave = leave;
+  kernels.dot = dot;
+  return kernels;
+}
+
+}  // namespace
+
+const Kernels* amx_kernels() {
+  if (avx512_kernels() == nullptr) return nullptr;
+  static const bool usable = allowed();
+  if (!usable) return nullptr;
+  static const Kernels kKernels = make();
+  return &kKernels;
+}
+
+}  // namespace rapidnn
+
+#else
+
+namespace rapidnn {
+const Kernels* amx_kernels() { return nullptr; }
+}  // namespace rapidnn
+
+#endif
