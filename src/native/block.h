@@ -52,8 +52,13 @@ class Block {
   void weighted_samples(const Weighted& layer);
   void weighted_channels(const Weighted& layer);
   std::int32_t list_taps(const Weighted& layer, int position, int group);
-  void weighted_factors(const Weighted& layer, int samples);
-  void fill_patch(const Weighted& layer, std::int64_t sample, std::int64_t position, int group, std::ptrdiff_t row, std::int64_t m);
+  const Dot* dot_of(const Weighted& layer, int samples) const;
+  void weighted_dots(const Weighted& layer, const Dot& dot, int samples);
+  void fill_patch(const Weighted& layer, const Dot& dot, std::int64_t sample, std::int64_t position, int group,
+                  std::uint8_t* patch, std::uint16_t* rows);
+  void add_dots(const std::int8_t* w, std::ptrdiff_t row, int rows, int quads, int vectors);
+  void add_residuals(const Weighted& layer, const std::uint8_t* columns, int rows, int taps);
+  void finish_rows(const Weighted& layer, const Dot& dot, std::int64_t first, int rows, int channel, int count);
   void weighted_whole(const Weighted& layer);
   void pooled(const Step& step);
   void code_sum(const Step& step);
@@ -79,8 +84,9 @@ class Block {
   std::int64_t sample_ = 0;  // with one lane: the sample in hand
   std::vector<std::uint8_t*> at_;
   std::vector<int> left_;
-  std::vector<std::int32_t> scratch_;
-  std::vector<std::uint8_t> patch_;
+  std::vector<std::int32_t, Aligned<std::int32_t>> scratch_;
+  std::vector<std::uint8_t, Aligned<std::uint8_t>> patch_;
+  std::vector<std::uint16_t> rows_;  // of the residual table, per tap
   TapList taps_;
 };
 

@@ -30,6 +30,7 @@ struct Aligned {
 constexpr int kLanes = 64;    // bytes of one vector block
 constexpr int kScalars = 4;   // rows looked up side by side
 constexpr int kTableSize = 64;
+constexpr int kResidualRows = 8;
 constexpr int kMostPanel = 32;  // rows of a byte dot product at once, at most
 constexpr int kQuadsTogether = 16;  // weights of byte dot products are stored in multiples of this many quads
 
@@ -100,12 +101,21 @@ struct Kernels {
   // codes to bytes through a table of 256.
   void (*decode)(const std::uint8_t* table, const std::uint8_t* codes, std::uint8_t* bytes, std::size_t n);
   // out[m * 64 + o] = sum over quads of unsigned x[m][4 k ..] times signed w[k][o][4], rows 1 to panel.
-  // Only the first 16 * vectors channels are computed. Reads whole rows of quads up to a multiple of kQuadsTogether.
+  // With `more` it is added to what is there. Only the first 16 * vectors channels are computed. Reads whole rows of quads up to a multiple of kQuadsTogether.
   void (*dot)(const std::uint8_t* x, std::ptrdiff_t x_row, const std::int8_t* w, int quads, int rows, int vectors,
-              std::int32_t* out);
+              bool more, std::int32_t* out);
+  // sums[m * 64 + o] += sum over taps of table[codes[m][k] + columns[k][o]], rows 1 to kResidualRows. Codes are offsets of
+  // table rows; `segment` taps may be added in 8 bits.
+  void (*residual)(const std::uint16_t* codes, std::ptrdiff_t code_row, const std::uint8_t* columns,
+                   std::ptrdiff_t column_step, const std::uint8_t* table, int taps, int segment, int rows,
+                   std::int32_t* sums) = nullptr;
   int panel = kScalars;
+  int quads_at_once = 1 << 30;  // so that the weights of a block of channels stay in the nearest cache
   void (*enter)() = nullptr;  // called by a thread before its first dot product, and after its last
   void (*leave)() = nullptr;
+
+  // Residuals pay only where dot products cost next to nothing.
+  bool takes_residuals() const { return residual != nullptr && panel > kScalars; }
 };
 
 const Kernels* amx_kernels();  // null where the processor lacks it

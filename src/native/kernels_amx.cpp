@@ -28,11 +28,19 @@ void leave() { _tile_release(); }
 
 // Both: whether the tile of the second 16 rows, and of the second 16 channels, is computed too.
 template <bool Rows, bool Channels>
-void pair(const std::uint8_t* x, std::ptrdiff_t x_row, const std::int8_t* w, int steps, std::int32_t* out) {
-  _tile_zero(0);
-  if (Channels) _tile_zero(1);
-  if (Rows) _tile_zero(2);
-  if (Rows && Channels) _tile_zero(3);
+void pair(const std::uint8_t* x, std::ptrdiff_t x_row, const std::int8_t* w, int steps, bool more, std::int32_t* out) {
+  constexpr int kRow = 4 * kLanes;
+  if (more) {
+    _tile_loadd(0, out, kRow);
+    if (Channels) _tile_loadd(1, out + 16, kRow);
+    if (Rows) _tile_loadd(2, out + kTileRows * kLanes, kRow);
+    if (Rows && Channels) _tile_loadd(3, out + kTileRows * kLanes + 16, kRow);
+  } else {
+    _tile_zero(0);
+    if (Channels) _tile_zero(1);
+    if (Rows) _tile_zero(2);
+    if (Rows && Channels) _tile_zero(3);
+  }
   for (int k = 0; k < steps; ++k, x += 4 * kTileQuads, w += kTileQuads * 4 * kLanes) {
     _tile_loadd(6, w, 4 * kLanes);
     _tile_loadd(4, x, x_row);
@@ -47,7 +55,6 @@ void pair(const std::uint8_t* x, std::ptrdiff_t x_row, const std::int8_t* w, int
       if (Channels) _tile_dpbusd(3, 5, 7);
     }
   }
-  constexpr int kRow = 4 * kLanes;
   _tile_stored(0, out, kRow);
   if (Channels) _tile_stored(1, out + 16, kRow);
   if (Rows) _tile_stored(2, out + kTileRows * kLanes, kRow);
@@ -56,17 +63,17 @@ void pair(const std::uint8_t* x, std::ptrdiff_t x_row, const std::int8_t* w, int
 
 // Rows up to the next tile are computed as well, from whatever lies there; nobody reads them.
 void dot(const std::uint8_t* x, std::ptrdiff_t x_row, const std::int8_t* w, int quads, int rows, int vectors,
-         std::int32_t* out) {
-  if (rows <= kScalars) return avx512_kernels()->dot(x, x_row, w, quads, rows, vectors, out);
+         bool more, std::int32_t* out) {
+  if (rows <= kScalars) return avx512_kernels()->dot(x, x_row, w, quads, rows, vectors, more, out);
   const int steps = (quads + kTileQuads - 1) / kTileQuads;
   const bool both = rows > kTileRows;
   for (int c = 0; c < vectors; c += 2) {
     const std::int8_t* weights = w + 64 * c;
     std::int32_t* sums = out + 16 * c;
     if (c + 1 < vectors) {
-      both ? pair<true, true>(x, x_row, weights, steps, sums) : pair<false, true>(x, x_row, weights, steps, sums);
+      both ? pair<true, true>(x, x_row, weights, steps, more, sums) : pair<false, true>(x, x_row, weights, steps, more, sums);
     } else {
-      both ? pair<true, false>(x, x_row, weights, steps, sums) : pair<false, false>(x, x_row, weights, steps, sums);
+      both ? pair<true, false>(x, x_row, weights, steps, more, sums) : pair<false, false>(x, x_row, weights, steps, more, sums);
     }
   }
 }
@@ -83,6 +90,7 @@ Kernels make() {
   Kernels kernels = *avx512_kernels();
   kernels.name = "amx";
   kernels.panel = 2 * kTileRows;
+  kernels.quads_at_once = 4 * kTileQuads;
   kernels.enter = enter;
   kernels.leave = leave;
   kernels.dot = dot;

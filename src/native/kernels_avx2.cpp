@@ -98,11 +98,14 @@ void search(const ThresholdTree& tree, const std::int32_t* sums, std::uint8_t* c
 // Products of bytes are summed in pairs of 16 bits, which may not hold 2 * 255 * 127; so the unsigned side is split.
 template <int R>
 void dot_rows(const std::uint8_t* x, std::ptrdiff_t x_row, const std::int8_t* w, int quads, int vectors,
-              std::int32_t* out) {
+              bool more, std::int32_t* out) {
   const __m256i ones = _mm256_set1_epi16(1);
   for (int c = 0; c < 2 * vectors; ++c) {
     __m256i acc[R];
-    for (int r = 0; r < R; ++r) acc[r] = _mm256_setzero_si256();
+    for (int r = 0; r < R; ++r) {
+      const auto* there = reinterpret_cast<const __m256i*>(out + r * kLanes + 8 * c);
+      acc[r] = more ? _mm256_loadu_si256(there) : _mm256_setzero_si256();
+    }
     for (int k = 0; k < quads; ++k) {
       const __m256i wv = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(w + k * 4 * kLanes + 32 * c));
       for (int r = 0; r < R; ++r) {
@@ -122,12 +125,12 @@ void dot_rows(const std::uint8_t* x, std::ptrdiff_t x_row, const std::int8_t* w,
 }
 
 void dot(const std::uint8_t* x, std::ptrdiff_t x_row, const std::int8_t* w, int quads, int rows, int vectors,
-         std::int32_t* out) {
+         bool more, std::int32_t* out) {
   switch (rows) {
-    case 1: return dot_rows<1>(x, x_row, w, quads, vectors, out);
-    case 2: return dot_rows<2>(x, x_row, w, quads, vectors, out);
-    case 3: return dot_rows<3>(x, x_row, w, quads, vectors, out);
-    default: return dot_rows<4>(x, x_row, w, quads, vectors, out);
+    case 1: return dot_rows<1>(x, x_row, w, quads, vectors, more, out);
+    case 2: return dot_rows<2>(x, x_row, w, quads, vectors, more, out);
+    case 3: return dot_rows<3>(x, x_row, w, quads, vectors, more, out);
+    default: return dot_rows<4>(x, x_row, w, quads, vectors, more, out);
   }
 }
 

@@ -123,10 +123,12 @@ void add_entries(const std::int32_t* table, int entries, const std::uint8_t* cod
 }
 
 template <int R, int C>
-void dot_rows(const std::uint8_t* x, std::ptrdiff_t x_row, const std::int8_t* w, int quads, std::int32_t* out) {
+void dot_rows(const std::uint8_t* x, std::ptrdiff_t x_row, const std::int8_t* w, int quads, bool more,
+              std::int32_t* out) {
   __m512i acc[R][C];
   for (int r = 0; r < R; ++r)
-    for (int c = 0; c < C; ++c) acc[r][c] = _mm512_setzero_si512();
+    for (int c = 0; c < C; ++c)
+      acc[r][c] = more ? _mm512_loadu_si512(out + r * kLanes + 16 * c) : _mm512_setzero_si512();
   for (int k = 0; k < quads; ++k, w += 4 * kLanes) {
     __m512i weights[C];
     for (int c = 0; c < C; ++c) weights[c] = _mm512_loadu_si512(w + 64 * c);
@@ -143,21 +145,21 @@ void dot_rows(const std::uint8_t* x, std::ptrdiff_t x_row, const std::int8_t* w,
 
 template <int C>
 void dot_vectors(const std::uint8_t* x, std::ptrdiff_t x_row, const std::int8_t* w, int quads, int rows,
-                 std::int32_t* out) {
+                 bool more, std::int32_t* out) {
   switch (rows) {
-    case 1: return dot_rows<1, C>(x, x_row, w, quads, out);
-    case 2: return dot_rows<2, C>(x, x_row, w, quads, out);
-    case 3: return dot_rows<3, C>(x, x_row, w, quads, out);
-    default: return dot_rows<4, C>(x, x_row, w, quads, out);
+    case 1: return dot_rows<1, C>(x, x_row, w, quads, more, out);
+    case 2: return dot_rows<2, C>(x, x_row, w, quads, more, out);
+    case 3: return dot_rows<3, C>(x, x_row, w, quads, more, out);
+    default: return dot_rows<4, C>(x, x_row, w, quads, more, out);
   }
 }
 
 void dot(const std::uint8_t* x, std::ptrdiff_t x_row, const std::int8_t* w, int quads, int rows, int vectors,
-         std::int32_t* out) {
+         bool more, std::int32_t* out) {
   switch (vectors) {
-    case 1: return dot_vectors<1>(x, x_row, w, quads, rows, out);
-    case 2: return dot_vectors<2>(x, x_row, w, quads, rows, out);
-    default: return dot_vectors<4>(x, x_row, w, quads, rows, out);
+    case 1: return dot_vectors<1>(x, x_row, w, quads, rows, more, out);
+    case 2: return dot_vectors<2>(x, x_row, w, quads, rows, more, out);
+    default: return dot_vectors<4>(x, x_row, w, quads, rows, more, out);
   }
 }
 
@@ -173,7 +175,47 @@ void decode(const std::uint8_t* table, const std::uint8_t* codes, std::uint8_t* 
   }
 }
 
-const Kernels kKernels = {"avx512", lookup_any<Avx512>, list_any<Avx512>, search, add_entries, search_rows, decode, dot};
+template <int R>
+void residual_rows(const std::uint16_t* codes, std::ptrdiff_t code_row, const std::uint8_t* columns,
+                   std::ptrdiff_t column_step, const std::uint8_t* table, int taps, int segment, std::int32_t* sums) {
+  const std::ptrdiff_t most = std::ptrdiff_t{segment} * kMaxWidenings;  // taps whose sums fit 16 bits
+  for (std::ptrdiff_t start = 0; start < taps; start += most) {
+    const std::ptrdiff_t stop = start + most < taps ? start + most : taps;
+    __m512i even[R], odd[R];
+    for (int r = 0; r < R; ++r) even[r] = odd[r] = _mm512_setzero_si512();
+    for (std::ptrdiff_t from = start; from < stop; from += segment) {
+      const std::ptrdiff_t end = from + segment < stop ? from + segment : stop;
+      __m512i low[R];
+      for (int r = 0; r < R; ++r) low[r] = _mm512_setzero_si512();
+      for (std::ptrdiff_t k = from; k < end; ++k) {
+        const __m512i index = _mm512_loadu_si512(columns + k * column_step);
+        for (int r = 0; r < R; ++r) Avx512::look_up_add(low[r], table + codes[r * code_row + k], index);
+      }
+      for (int r = 0; r < R; ++r) {
+        Avx512::add_even(even[r], low[r]);
+        Avx512::add_odd(odd[r], low[r]);
+      }
+    }
+    for (int r = 0; r < R; ++r) Avx512::add_words(sums + r * kLanes, even[r], odd[r], 0);
+  }
+}
+
+void residual(const std::uint16_t* codes, std::ptrdiff_t code_row, const std::uint8_t* columns, std::ptrdiff_t column_step,
+              const std::uint8_t* table, int taps, int segment, int rows, std::int32_t* sums) {
+  const auto run = [&](auto kernel) { kernel(codes, code_row, columns, column_step, table, taps, segment, sums); };
+  switch (rows) {
+    case 1: return run(residual_rows<1>);
+    case 2: return run(residual_rows<2>);
+    case 3: return run(residual_rows<3>);
+    case 4: return run(residual_rows<4>);
+    case 5: return run(residual_rows<5>);
+    case 6: return run(residual_rows<6>);
+    case 7: return run(residual_rows<7>);
+    default: return run(residual_rows<8>);
+  }
+}
+
+const Kernels kKernels = {"avx512", lookup_any<Avx512>, list_any<Avx512>, search, add_entries, search_rows, decode, dot, residual};
 
 }  // namespace
 

@@ -65,8 +65,8 @@ void search_rows(const ThresholdTree& tree, const std::int32_t* sums, const std:
 }
 
 void dot(const std::uint8_t* x, std::ptrdiff_t x_row, const std::int8_t* w, int quads, int rows, int vectors,
-         std::int32_t* out) {
-  std::memset(out, 0, sizeof(std::int32_t) * rows * kLanes);
+         bool more, std::int32_t* out) {
+  if (!more) std::memset(out, 0, sizeof(std::int32_t) * rows * kLanes);
   for (int k = 0; k < quads; ++k, w += 4 * kLanes)
     for (int r = 0; r < rows; ++r) {
       const std::uint8_t* four = x + r * x_row + 4 * k;

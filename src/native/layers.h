@@ -31,6 +31,16 @@ struct Sink {
   std::vector<ThresholdTree> trees;
 };
 
+// Byte dot products: a sum over ranks of weight bytes times input bytes.
+struct Dot {
+  int ranks = 0;
+  std::vector<std::int8_t, Aligned<std::int8_t>> factors;  // per group and block of 64 channels: quads of ranks x taps, 64 channels, 4 weights
+  int quads = 0;                      // stored per channel: those in use, up to a multiple of kQuadsTogether
+  std::vector<std::uint8_t> operand;  // per rank 256: input code -> byte, offset included
+  std::vector<std::uint8_t> zero;     // per rank: the byte of a padded input
+  Ints correction;                    // per channel, to add: that of the offsets, and the bias
+};
+
 struct Weighted {
   int source, channels, groups, sets;
   Walk walk;
@@ -48,15 +58,15 @@ struct Weighted {
   std::vector<std::uint8_t> columns;
   int column_width = 0;
   PlaneTable by_input;  // row = input code, entry = weight code
-  // Exact factors: per group and block of 64 channels: quads of taps, 64 channels, 4 weights.
-  std::vector<std::int8_t> factors;
-  int factor_quads = 0;               // stored per channel: those in use, up to a multiple of kQuadsTogether
-  std::vector<std::uint8_t> operand;  // input code -> byte, offset included
-  Ints correction;                    // per channel, to add: that of the offset, and the bias
-  std::uint8_t zero_operand = 0;
+  Dot exact;  // the whole product table
+  Dot rough;  // all of the product table but the residual
+  // What is left of the products: row = input code and one of zeros behind, 64 entries over weight codes; `segment` of
+  // them may be added in 8 bits.
+  std::vector<std::uint8_t, Aligned<std::uint8_t>> residual;
+  int segment = 0;
   // Any table: sets x weight codes x input codes.
   Ints whole;
-  bool planes = false, factorised = false;
+  bool planes = false;
 };
 
 struct Windows {

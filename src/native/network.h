@@ -22,7 +22,6 @@ class Network {
   std::vector<Step> steps;
   int output = -1;
   Ints output_index;  // natural order -> element
-  bool factorised = false;  // every weighted layer has exact factors
 
   // Counts the readers of every edge; call when all steps are there.
   void seal();
@@ -32,6 +31,8 @@ class Network {
            const Kernels& kernels, bool use_factors, const Watch* watch = nullptr) const;
 
  private:
+  bool prefers_dots(const Kernels& kernels, bool use_factors) const;
+
   bool double_width_ = true;              // whether blocks of 128 samples pay
   std::vector<int> readers_;              // per edge
   std::vector<std::vector<int>> reads_;   // per step

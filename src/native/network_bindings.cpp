@@ -169,16 +169,34 @@ struct PyNetwork {
         }
   }
 
-  void factors(Array<std::int8_t> weights, Array<std::uint8_t> operand, Array<std::int32_t> correction, int zero) {
-    Weighted& w = net.steps.back().weighted;
-    w.factorised = true;
-    w.factors = copy(weights);
+  // ranks x 256 operands; weights packed as Dot::factors has them.
+  static Dot make_dot(const Weighted& w, const Array<std::int8_t>& weights, const Array<std::uint8_t>& operand,
+                      const Array<std::int32_t>& correction, const Array<std::uint8_t>& zero) {
+    Dot dot;
+    dot.ranks = static_cast<int>(zero.size());
+    dot.factors.assign(weights.data(), weights.data() + weights.size());
     const int outs = w.channels / w.groups, blocks = (outs + kLanes - 1) / kLanes;
-    w.factor_quads = static_cast<int>(w.factors.size() / (std::size_t{4} * kLanes * w.groups * blocks));
-    w.operand = copy(operand);
-    w.correction = copy(correction);
-    for (std::size_t o = 0; o < w.correction.size(); ++o) w.correction[o] += w.bias[o];
-    w.zero_operand = static_cast<std::uint8_t>(zero);
+    dot.quads = static_cast<int>(dot.factors.size() / (std::size_t{4} * kLanes * w.groups * blocks));
+    dot.operand = copy(operand);
+    dot.zero = copy(zero);
+    dot.correction = copy(correction);
+    for (std::size_t o = 0; o < dot.correction.size(); ++o) dot.correction[o] += w.bias[o];
+    return dot;
+  }
+
+  void factors(Array<std::int8_t> weights, Array<std::uint8_t> operand, Array<std::int32_t> correction,
+               Array<std::uint8_t> zero) {
+    Weighted& w = net.steps.back().weighted;
+    w.exact = make_dot(w, weights, operand, correction, zero);
+  }
+
+  // All of the products but a residual, and that: (input codes + 1) x 64 entries over weight codes.
+  void rough(Array<std::int8_t> weights, Array<std::uint8_t> operand, Array<std::int32_t> correction,
+             Array<std::uint8_t> zero, Array<std::uint8_t> residual, int segment) {
+    Weighted& w = net.steps.back().weighted;
+    w.rough = make_dot(w, weights, operand, correction, zero);
+    w.residual.assign(residual.data(), residual.data() + residual.size());
+    w.segment = segment;
   }
 
   // One more operand of the last sum that enters through one-row tables.
@@ -246,9 +264,6 @@ struct PyNetwork {
   void seal(int output, Array<std::int32_t> output_index) {
     net.output = output;
     net.output_index = copy(output_index);
-    net.factorised = true;
-    for (const Step& step : net.steps)
-      if (step.kind == Step::kWeighted && !step.weighted.factorised) net.factorised = false;
     net.seal();
   }
 
@@ -306,6 +321,7 @@ void bind_network(nb::module_& m) {
       .def("planes", &PyNetwork::planes, "table"_a, "base"_a, "shift"_a, "by_input"_a, "input_base"_a,
            "input_shift"_a, "columns"_a, "column_width"_a)
       .def("factors", &PyNetwork::factors, "weights"_a, "operand"_a, "correction"_a, "zero"_a)
+      .def("rough", &PyNetwork::rough, "weights"_a, "operand"_a, "correction"_a, "zero"_a, "residual"_a, "segment"_a)
       .def("term", &PyNetwork::term, "edge"_a, "rows"_a, "codes"_a)
       .def("pooled", &PyNetwork::pooled, "out"_a, "source"_a, "index"_a, "taps"_a, "row"_a, "unit"_a)
       .def("max_pool", &PyNetwork::max_pool, "out"_a, "source"_a, "index"_a, "taps"_a)

@@ -127,7 +127,20 @@ class Network:
         column_width: int,
     ) -> None: ...
     def factors(
-        self, weights: NDArray[np.int8], operand: NDArray[np.uint8], correction: NDArray[np.int32], zero: int
+        self,
+        weights: NDArray[np.int8],
+        operand: NDArray[np.uint8],
+        correction: NDArray[np.int32],
+        zero: NDArray[np.uint8],
+    ) -> None: ...
+    def rough(
+        self,
+        weights: NDArray[np.int8],
+        operand: NDArray[np.uint8],
+        correction: NDArray[np.int32],
+        zero: NDArray[np.uint8],
+        residual: NDArray[np.uint8],
+        segment: int,
     ) -> None: ...
     def term(self, edge: int, rows: NDArray[np.int32], codes: int) -> None: ...
     def pooled(

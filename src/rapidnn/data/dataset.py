@@ -90,9 +90,7 @@ class DataSet:
             )
         return found
 
-    def validation_split(
-        self, *, fraction: float = 0.1
-    ) -> tuple[NDArray[Any], Labels, NDArray[Any], Labels]:
+    def validation_split(self, *, fraction: float = 0.1) -> tuple[NDArray[Any], Labels, NDArray[Any], Labels]:
         """Hold a stratified part of the training samples out: ``(x_fit, y_fit, x_val, y_val)``.
 
         The parts depend on the labels alone, so training, composing and exploring hold out the same samples. Samples

@@ -19,6 +19,7 @@ from rapidnn.errors import DataError
 from rapidnn.execute import packing
 from rapidnn.execute.inputs import check_input
 from rapidnn.execute.reference import carry, taps
+from rapidnn.execute.residual import offsets, residual_table, split_products
 from rapidnn.execute.storage import Storage, channel_last
 from rapidnn.graph import ops
 from rapidnn.graph.shapes import Shape
@@ -43,6 +44,8 @@ from rapidnn.tables.program import (
 
 KERNELS_VARIABLE = "RAPIDNN_KERNELS"
 _MAX_THREADS = 256
+_LARGE = 1 << 20
+"""Weights of a layer that a core's cache does not hold."""
 
 
 def kernel_path() -> str:
@@ -103,9 +106,11 @@ class NativeNetwork:
         """Run a batch and keep the codes of numbered edges as stored, uint8 ``(N, elements)`` each."""
         flat, out = self._arrays(x)
         sizes = {place.edge: math.prod(place.shape) for place in self.storage.values()}
-        buffers = [np.empty((len(flat), sizes[edge]), np.uint8) for edge in edges]
-        self._network.observe(flat, out, min(threads, _MAX_THREADS), kernel_path(), True, edges, buffers)
-        return buffers
+        # Names that only reshape an edge share it.
+        buffers = {edge: np.empty((len(flat), sizes[edge]), np.uint8) for edge in edges}
+        count = min(threads, _MAX_THREADS)
+        self._network.observe(flat, out, count, kernel_path(), True, list(buffers), list(buffers.values()))
+        return [buffers[edge] for edge in edges]
 
     def _arrays(self, x: NDArray[Any]) -> tuple[NDArray[np.float32], Int32]:
         """A checked batch and room for its results, ``(N, elements)`` each."""
@@ -245,7 +250,26 @@ class _Packer:
             )
         factors = packing.factorise(step, self.program.group_of[step.source])
         if factors is not None:
-            self.net.factors(factors.weights.reshape(-1), factors.operand, factors.correction, factors.zero)
+            self.net.factors(
+                factors.weights.reshape(-1), factors.operand.reshape(-1), factors.correction, factors.zero
+            )
+        elif sets == 1 and planes is not None and turned is not None:
+            self._split(step, codes)
+
+    def _split(self, step: WeightedSum, codes: NDArray[np.uint8]) -> None:
+        """Byte dot products and a residual, where the table has them; their sums are meant modulo 2**32."""
+        split = split_products(step.products[0], large=step.weight_codes.size > _LARGE)
+        if split is None:
+            return
+        dot = packing.pack_dot([row[codes] for row in split.weights], split.inputs, offsets(split))
+        self.net.rough(
+            dot.weights.reshape(-1),
+            dot.operand.reshape(-1),
+            dot.correction,
+            dot.zero,
+            residual_table(split).reshape(-1),
+            split.segment,
+        )
 
     def _pooled(self, step: PooledSum) -> None:
         w = step.window

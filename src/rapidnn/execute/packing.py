@@ -19,22 +19,25 @@ _MAX_PLANES = 3
 @dataclass(frozen=True, eq=False)
 class Planes:
     """Products as byte planes, value = base[row] + sum of plane << shift: ``bytes`` uint8 ``(rows, planes, 64)``,
-    ``base`` int32 ``(rows,)``.
+    ``base`` int32 ``(rows,)``. ``cost`` is an estimate of cycles for 64 products.
     """
 
     bytes: UInt8
     base: Int32
     shift: tuple[int, ...]
+    cost: float
 
 
 @dataclass(frozen=True, eq=False)
 class Factors:
-    """Exact factors: weights packed for byte dot products, the operand byte of every code, and what to add."""
+    """Byte dot products over R ranks: weights packed, the byte of every input code, uint8 ``(R, 256)``, what to add per
+    channel, and the byte of a padded input, uint8 ``(R,)``.
+    """
 
     weights: NDArray[np.int8]
     operand: UInt8
     correction: Int32
-    zero: int
+    zero: UInt8
 
 
 def grouped_codes(step: WeightedSum) -> UInt8:
@@ -84,7 +87,10 @@ def split_planes(table: NDArray[np.integer], weight: NDArray[np.float64]) -> Pla
             if best is None or cost < best[0]:
                 planes = np.zeros((len(values), count, TABLE_SIZE), np.uint8)
                 planes[:, :, : values.shape[1]] = np.stack(parts, axis=1)
-                best = (cost, Planes(planes, base.astype(np.int32), tuple(bits * p for p in range(count))))
+                shifts = tuple(bits * p for p in range(count))
+                # Two operations a cycle.
+                cycles = cost / 2 / max(1.0, float(weight.sum()))
+                best = (cost, Planes(planes, base.astype(np.int32), shifts, cycles))
     return None if best is None else best[1]
 
 
@@ -97,18 +103,36 @@ def factorise(step: WeightedSum, group: CodeGroup) -> Factors | None:
     if not fits or step.taps * 255 * 127 >= 2**31 or not np.array_equal(exact, step.products):
         return None
     codes = grouped_codes(step)
-    groups, outs, places, taps = codes.shape
     if len(weights) == 1:
         real = weights[0][codes]
     else:
         flat = codes.reshape(step.channels, -1).astype(np.intp)
         real = np.take_along_axis(weights, flat, axis=1).reshape(codes.shape)
-    blocks, quads = -(-outs // LANES), QUADS_TOGETHER * -(-places * taps // (4 * QUADS_TOGETHER))
+    return pack_dot([real], inputs[np.newaxis], np.array([128 if signed else 0]))
+
+
+def pack_dot(
+    weights: list[NDArray[np.int64]], inputs: NDArray[np.int64], offset: NDArray[np.integer]
+) -> Factors:
+    """Pack one dot product.
+
+    Parameters
+    ----------
+    weights
+        For each rank the weights within int8, ``(groups, channels of a group, places, taps)``.
+    inputs, offset
+        Input values ``(R, u)``, and what makes bytes of them, ``(R,)``.
+    """
+    groups, outs = weights[0].shape[:2]
+    every = np.concatenate([part.reshape(groups, outs, -1) for part in weights], axis=-1)
+    blocks, quads = -(-outs // LANES), QUADS_TOGETHER * -(-every.shape[-1] // (4 * QUADS_TOGETHER))
     padded = np.zeros((groups, blocks * LANES, quads * 4), np.int8)
-    padded[:, :outs, : places * taps] = real.reshape(groups, outs, -1)
+    padded[:, :outs, : every.shape[-1]] = every
     packed = padded.reshape(groups, blocks, LANES, quads, 4).transpose(0, 1, 3, 2, 4)
-    zero = 128 if signed else 0
-    operand = np.zeros(256, np.uint8)
-    operand[: group.size] = inputs + zero
-    correction = -zero * real.reshape(step.channels, -1).sum(axis=1)
-    return Factors(np.ascontiguousarray(packed), operand, correction.astype(np.int32), zero)
+    operand = np.zeros((len(inputs), 256), np.uint8)
+    operand[:, : inputs.shape[1]] = inputs + offset[:, np.newaxis]
+    sums = np.stack([part.reshape(groups * outs, -1).sum(axis=1) for part in weights])
+    correction = -(offset @ sums)
+    return Factors(
+        np.ascontiguousarray(packed), operand, correction.astype(np.int32), offset.astype(np.uint8)
+    )
