@@ -254,12 +254,12 @@ class _Packer:
                 factors.weights.reshape(-1), factors.operand.reshape(-1), factors.correction, factors.zero
             )
         elif sets == 1 and planes is not None and turned is not None:
-            self._split(step, codes)
+            self._split(step, codes, planes.cost)
 
-    def _split(self, step: WeightedSum, codes: NDArray[np.uint8]) -> None:
-        """Byte dot products and a residual, where the table has them; their sums are meant modulo 2**32."""
+    def _split(self, step: WeightedSum, codes: NDArray[np.uint8], planes: float) -> None:
+        """Byte dot products and a residual, where they cost less than planes; their sums are meant modulo 2**32."""
         split = split_products(step.products[0], large=step.weight_codes.size > _LARGE)
-        if split is None:
+        if split is None or split.cost >= planes:
             return
         dot = packing.pack_dot([row[codes] for row in split.weights], split.inputs, offsets(split))
         self.net.rough(

@@ -28,13 +28,14 @@ Float64 = NDArray[np.float64]
 @dataclass(frozen=True, eq=False)
 class Split:
     """``weights`` int64 ``(R, w)`` within int8; ``inputs`` int64 ``(R, u)``, each row in the range of a byte;
-    ``residual`` uint8 ``(u, w)``, at most ``peak``.
+    ``residual`` uint8 ``(u, w)``, at most ``peak``; ``cost`` an estimate of cycles for 64 products.
     """
 
     weights: NDArray[np.int64]
     inputs: NDArray[np.int64]
     residual: UInt8
     peak: int
+    cost: float
 
     @property
     def segment(self) -> int:
@@ -67,7 +68,7 @@ def split_products(products: NDArray[np.integer], *, large: bool = False) -> Spl
         if best is None or cost < best[0]:
             ones = np.ones(len(a), np.int64)
             found = Split(
-                np.stack([*weights, ones]), np.stack([*inputs, least]), left.T.astype(np.uint8), peak
+                np.stack([*weights, ones]), np.stack([*inputs, least]), left.T.astype(np.uint8), peak, cost
             )
             best = cost, found
     if best is None:
@@ -115,4 +116,4 @@ def residual_table(split: Split) -> UInt8:
 
 def offsets(split: Split) -> Int32:
     """What makes bytes of each rank's input values: 0 where none is negative, else the least one's magnitude."""
-    return np.maximum(0, -split.inputs.min(axis=1)).astype(np.int32)
+    return np.asarray(np.maximum(0, -split.inputs.min(axis=1)), np.int32)
