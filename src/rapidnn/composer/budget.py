@@ -162,6 +162,32 @@ def meet_budget(
     return best, prices.units.settings(best.sized, settings), report
 
 
+def remeasured(
+    budget: Budget,
+    graph: Graph,
+    calibration: NDArray[np.float32],
+    found: Found,
+    program: Program,
+    report: BudgetReport,
+    threads: int | None,
+) -> tuple[Found, BudgetReport]:
+    """What holds if another program of the same sizes (fine-tuned, say) takes the place of the one found.
+
+    The one of less loss stays.
+    """
+    expected = float_outputs(graph, budget.samples, threads=threads)
+    network = ComposedNetwork(program, Preprocess.identity(graph.input_shape), {})
+    other = replace(
+        found, program=program, evaluation=compare_outputs(network(budget.samples), budget.labels, expected)
+    )
+    if other.loss > found.loss:
+        return found, report
+    cost = energy_of(program, calibration[:_COST_SAMPLES])
+    return other, replace(
+        report, loss=other.loss, met=other.loss <= budget.bound, energy_uj=cost.energy_pj / 1e6
+    )
+
+
 def _prices(
     graph: Graph,
     plan: Plan,

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from rapidnn import __version__
-from rapidnn.composer.budget import SIZES, Budget, meet_budget
+from rapidnn.composer.budget import SIZES, Budget, meet_budget, remeasured
 from rapidnn.composer.choices import choose
+from rapidnn.composer.finetune import Finetuning, TrainingData
 from rapidnn.composer.histogram import Histogram
 from rapidnn.composer.levels import choose_levels
 from rapidnn.composer.plan import Plan, plan_graph
@@ -46,6 +47,11 @@ def compose(
     validation: tuple[Any, Any] | None = None,
     max_loss: float | None = None,
     tree: bool | int = False,
+    finetune: TrainingData | tuple[Any, Any] | None = None,
+    epochs: int = 5,
+    seed: int = 0,
+    device: str = "cpu",
+    checkpoint: str | Path | None = None,
     preprocess: Preprocess | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
@@ -85,6 +91,15 @@ def compose(
         point). Sizes are then chosen layer by layer to keep it at the least machine energy; ``info["max_loss"]``
         says what came of it (see `rapidnn.composer.budget.BudgetReport`). Where it cannot be kept, the network of
         least loss is returned, and ``info["max_loss"]["met"]`` is False.
+    finetune
+        Labelled training samples ``(x, labels)``, preprocessed like the calibration data (or a
+        `rapidnn.composer.finetune.TrainingData`, which takes raw samples and changes images at random): codebooks,
+        weights and biases are trained further as the composed network computes, the float network teaching. Without
+        ``validation`` a stratified tenth of them is held out for it. With ``max_loss`` this happens only if no sizes
+        keep the bound without. ``info["finetune"]`` holds loss and validation accuracy of every epoch.
+    epochs, seed, device, checkpoint
+        Of fine-tuning: passes over the data, the seed of their order, where torch trains, and a file that keeps the
+        state after every epoch, from which an interrupted training goes on.
     preprocess
         How raw data become inputs; stored in the artifact. Default: they are inputs as they are.
     threads
@@ -118,13 +133,29 @@ def compose(
     samples = unlabelled_samples(calibration)
     if settings.tree and max_loss is not None:
         raise ComposeError("max_loss chooses flat codebooks; leave tree or max_loss out")
-    budget = None if max_loss is None else _budget(max_loss, validation)
+    if settings.tree and finetune is not None:
+        raise ComposeError("tree codebooks are not fine-tuned; leave tree or finetune out")
+    if max_loss is not None and finetune is None:
+        _budget(max_loss, validation)
     report = progress or _quiet
     from rapidnn.frontends import import_model
 
     report("import", 0, 1)
     graph = import_model(model, samples)
     report("import", 1, 1)
+    training = None
+    if finetune is not None:
+        training = Finetuning.of(
+            finetune,
+            validation,
+            graph.input_shape,
+            epochs=epochs,
+            seed=seed,
+            device=device,
+            checkpoint=checkpoint,
+        )
+        validation = validation or training.validation.labelled()
+    budget = None if max_loss is None else _budget(max_loss, validation)
     name = str(model) if isinstance(model, str | Path) else type(model).__name__
     info = {
         "network": name,
@@ -133,7 +164,15 @@ def compose(
         "calibration_samples": len(samples),
     }
     composed = compose_graph(
-        graph, samples, settings, preprocess, info, budget=budget, threads=threads, progress=report
+        graph,
+        samples,
+        settings,
+        preprocess,
+        info,
+        budget=budget,
+        training=training,
+        threads=threads,
+        progress=report,
     )
     if validation is not None and budget is None:
         evaluations = _validate(graph, composed, validation, threads, report)
@@ -151,6 +190,7 @@ def compose_graph(
     info: dict[str, Any],
     *,
     budget: Budget | None = None,
+    training: Finetuning | None = None,
     threads: int | None,
     progress: Progress,
 ) -> ComposedNetwork:
@@ -168,14 +208,19 @@ def compose_graph(
     if settings.tree:
         return _compose_levels(graph, plan, histograms, settings, preprocess, info, progress)
 
-    def compose_with(chosen: Settings, shown: Progress = _quiet) -> Program:
+    def compose_with(
+        chosen: Settings, shown: Progress = _quiet, training: Finetuning | None = None
+    ) -> Program:
         choices = choose(plan, histograms, chosen, lambda done, total: shown("cluster", done, total))
+        if training is not None:
+            tuned = training.run(graph, plan, histograms, choices, chosen, shown)
+            choices, info["finetune"] = tuned.choices, tuned.to_json()
         return tabulate(
             graph, plan, histograms, choices, chosen, lambda done, total: shown("tabulate", done, total)
         )
 
     if budget is None:
-        program = compose_with(settings, progress)
+        program = compose_with(settings, progress, training)
     else:
         found, settings, outcome = meet_budget(
             budget,
@@ -188,6 +233,9 @@ def compose_graph(
             threads=threads,
             progress=progress,
         )
+        if training is not None and not outcome.met:
+            program = compose_with(settings, progress, training)
+            found, outcome = remeasured(budget, graph, samples, found, program, outcome, threads)
         program = found.program
         info = info | {
             "settings": settings.to_json(),

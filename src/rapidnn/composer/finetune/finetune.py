@@ -7,13 +7,10 @@ codebook values learn from the elements assigned to them, as step sizes do in LS
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from rapidnn.composer.choices import Choices
 from rapidnn.composer.finetune.samples import TrainingData
@@ -21,6 +18,7 @@ from rapidnn.composer.histogram import Histogram
 from rapidnn.composer.plan import Plan
 from rapidnn.composer.settings import Settings
 from rapidnn.errors import ComposeError
+from rapidnn.files import check_output
 from rapidnn.graph import Graph
 
 if TYPE_CHECKING:
@@ -86,6 +84,84 @@ class Finetuned:
             "threads": self.threads,
             "schedule": asdict(self.schedule),
         }
+
+
+@dataclass(frozen=True, eq=False)
+class Finetuning:
+    """A fine-tuning that is to be done: the arguments of :func:`finetune` that the user gives."""
+
+    data: TrainingData
+    validation: TrainingData
+    schedule: Schedule
+    seed: int
+    device: str
+    checkpoint: Path | None
+
+    @staticmethod
+    def of(
+        data: TrainingData | tuple[Any, Any],
+        validation: tuple[Any, Any] | None,
+        input_shape: tuple[int, ...],
+        *,
+        epochs: int,
+        seed: int,
+        device: str,
+        checkpoint: str | Path | None,
+    ) -> Finetuning:
+        """Check data; without validation samples a stratified tenth of the data is held out for them.
+
+        Raises
+        ------
+        ComposeError, DataError
+            If an option is not possible, or the data do not fit the network.
+        """
+        schedule = Schedule(epochs=epochs)
+        check_device(device)
+        train = (data if isinstance(data, TrainingData) else TrainingData(*data)).checked(input_shape)
+        if validation is None:
+            train, held = train.split(seed)
+        else:
+            held = TrainingData(*validation).checked(input_shape)
+        path = None if checkpoint is None else Path(checkpoint)
+        if path is not None:
+            check_output(path)
+        return Finetuning(train, held, schedule, seed, device, path)
+
+    def run(
+        self,
+        graph: Graph,
+        plan: Plan,
+        histograms: Mapping[str, Histogram],
+        choices: Choices,
+        settings: Settings,
+        progress: Progress,
+    ) -> Finetuned:
+        """:func:`finetune` with these arguments."""
+        return finetune(
+            graph,
+            plan,
+            histograms,
+            choices,
+            settings,
+            self.data,
+            validation=self.validation,
+            schedule=self.schedule,
+            seed=self.seed,
+            device=self.device,
+            checkpoint=self.checkpoint,
+            progress=progress,
+        )
+
+
+def check_device(device: str) -> None:
+    """Raise ComposeError unless torch can train there."""
+    import torch
+
+    try:
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ComposeError(f"device {device!r} cannot be used: {reason}; use cpu") from None
 
 
 def finetune(
@@ -155,7 +231,6 @@ def _trainer(
     device: str,
 ) -> Trainer:
     from rapidnn.composer.finetune.trainer import Trainer
-    from rapidnn.data.dataset import held_out
 
     if len(graph.output_shape) != 1:
         raise ComposeError(
@@ -165,13 +240,7 @@ def _trainer(
         raise ComposeError("the network has no weighted layer to fine-tune")
     train = data.checked(graph.input_shape)
     if validation is None:
-        count = math.ceil(len(train.labels) / 10)
-        if count >= len(train.labels):
-            raise ComposeError(
-                "one sample is too few to fine-tune; give more, or validation samples of their own"
-            )
-        held = held_out(train.labels, count, np.random.default_rng(seed))
-        train, validation = train.part(~held), train.part(held)
+        train, validation = train.split(seed)
     else:
         validation = validation.checked(graph.input_shape)
     for part in (train, validation):

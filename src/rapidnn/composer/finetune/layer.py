@@ -45,6 +45,8 @@ class WeightedLayer(nn.Module):
     ----------
     input_rms
         Root mean square of the input codebook's real values.
+    together
+        How many consecutive output channels share a codebook, where each has one.
     """
 
     def __init__(
@@ -54,13 +56,21 @@ class WeightedLayer(nn.Module):
         operand_bits: int,
         product_bits: int,
         input_rms: float,
+        together: int,
     ) -> None:
         super().__init__()
         books = choice.books
         self.op, self.product_bits, self.operand_bits = op, product_bits, operand_bits
         self.shift, self.wide = 0, False
+        channels = np.arange(len(books.values))
+        self.rows = channels // together if len(channels) > 1 else channels
+        first = np.unique(self.rows, return_index=True)[1]
         self.codebook = Codebook(
-            books.values, books.scales, operand_bits, held=None, unsigned=bool((books.values >= 0).all())
+            books.values[first],
+            books.scales[first],
+            operand_bits,
+            held=None,
+            unsigned=bool((books.values >= 0).all()),
         )
         latent = _inside_cells(op.weight, books).reshape(len(books.values), -1)
         rms = np.sqrt((latent.astype(np.float64) ** 2).mean(axis=1))
@@ -79,7 +89,7 @@ class WeightedLayer(nn.Module):
 
     def forward(self, x: torch.Tensor, source: Snapped, terms: list[tuple[torch.Tensor, Snapped]]) -> Sum:
         """bias + sum over taps of P + residual rows, as :func:`rapidnn.execute.reference.weighted_sum` defines it."""
-        books = self.codebook.snap()
+        books = self._books()
         weight = staircase(self.weight, books.book, self._assignment(books), 0)
         scales = books.scales * float(source.scales[0]) * 2.0**self.shift
         bias = self.bias * self.bias_unit / torch.from_numpy(scales).to(self.bias.device)
@@ -97,7 +107,7 @@ class WeightedLayer(nn.Module):
 
     def export(self) -> LayerChoice:
         """The present state as a choice: codebooks without repeats, and the nearest code of every weight."""
-        books = self.codebook.snap()
+        books = self._books()
         limits = self._assignment(books).thresholds.astype(np.float32)
         latent = self.weight.detach().cpu().numpy().reshape(len(books.values), -1)
         parts, codes = [], np.empty(latent.shape, np.uint8)
@@ -113,6 +123,13 @@ class WeightedLayer(nn.Module):
         shape = tuple(self.weight.shape)
         return LayerChoice(
             WeightCodebooks(filled, books.scales, self.operand_bits, codes.reshape(shape)), bias
+        )
+
+    def _books(self) -> Snapped:
+        """The codebook of the layer, or of every output channel."""
+        books = self.codebook.snap()
+        return Snapped(
+            books.values[self.rows], books.scales[self.rows], books.book[torch.from_numpy(self.rows)]
         )
 
     def _assignment(self, books: Snapped) -> Tables:

@@ -19,6 +19,7 @@ from rapidnn.composer.finetune.encoding import activate, encode, encode_real, re
 from rapidnn.composer.finetune.layer import Sum, WeightedLayer
 from rapidnn.composer.finetune.ops import pooled, rescaled, through
 from rapidnn.composer.settings import Settings
+from rapidnn.composer.weights import channels_together
 from rapidnn.execute.host import run_host
 from rapidnn.graph import Graph, ops
 from rapidnn.graph.float_exec import apply_op
@@ -72,9 +73,10 @@ class TrainableNetwork(nn.Module):
             op = step.node.op
             assert isinstance(op, ops.Linear | ops.Conv)
             group = choices.groups[plan.group_of[step.source]]
+            together = channels_together(settings.granularity, len(op.weight))
             rms = float(np.sqrt((group.values.astype(np.float64) ** 2).mean()) * group.scale)
             self.layers[_key(step.name)] = WeightedLayer(
-                op, choices.layers[step.name], settings.operand_bits, settings.product_bits, rms
+                op, choices.layers[step.name], settings.operand_bits, settings.product_bits, rms, together
             )
         self.program: Program | None = None
 

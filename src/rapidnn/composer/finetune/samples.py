@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rapidnn.data.dataset import held_out
 from rapidnn.data.preprocess import Preprocess
 from rapidnn.errors import DataError
 from rapidnn.execute.inputs import as_array
@@ -72,6 +74,26 @@ class TrainingData:
         return TrainingData(
             self.inputs[chosen], self.labels[chosen], self.preprocess, self.augment, self.pixels, self.noise
         )
+
+    def split(self, seed: int) -> tuple[TrainingData, TrainingData]:
+        """All but a stratified tenth, and that tenth.
+
+        Raises
+        ------
+        DataError
+            If there is one sample only.
+        """
+        count = math.ceil(len(self.labels) / 10)
+        if count >= len(self.labels):
+            raise DataError(
+                "one sample is too few to fine-tune; give more, or validation samples of their own"
+            )
+        held = held_out(self.labels, count, np.random.default_rng(seed))
+        return self.part(~held), self.part(held)
+
+    def labelled(self) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """All samples as inputs of the network, and their labels."""
+        return self.prepared(0, len(self.labels)), self.labels
 
     def prepared(self, start: int, stop: int) -> NDArray[np.float32]:
         """Inputs of the network for some samples, unchanged."""
