@@ -48,6 +48,27 @@ def compose(
     concat: Annotated[
         str, typer.Option(help="Inputs of a concatenation share a codebook (unify) or not (reencode).")
     ] = ("unify"),
+    finetune: Annotated[
+        bool,
+        typer.Option(
+            "--finetune", help="Train the composed network on the training data, the float one teaching."
+        ),
+    ] = False,
+    epochs: Annotated[int, typer.Option(min=1, help="Epochs of --finetune.")] = 5,
+    augment: Annotated[
+        str | None,
+        typer.Option(
+            help="Random changes of images in --finetune: none, shift or shift-flip; default the built-in network's.",
+            show_default=False,
+        ),
+    ] = None,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Keeps --finetune's state; an interrupted run goes on.", show_default=False
+        ),
+    ] = None,
+    device: Annotated[str, typer.Option(help="Where --finetune trains: cpu or cuda.")] = "cpu",
     calibration: Annotated[int, typer.Option(min=1, help="Training samples to calibrate on.")] = 1000,
     shape: options.Shape = None,
     mean: options.Mean = None,
@@ -71,6 +92,8 @@ def compose(
     check_bound(max_loss)
     w, u = (DEFAULT_SIZE if size is None else size for size in (chosen_w, chosen_u))
     Settings(w, u, granularity, activation_rows, operand_bits, product_bits, concat, tree)  # type: ignore[arg-type]
+    if checkpoint is not None:
+        check_output(checkpoint, weights, Path(network), output)
     check_output(output, weights, Path(network), None if data is None else Path(data))
     made = sources.float_network(network, weights, seed)
     if made.random and not random_weights:
@@ -83,6 +106,7 @@ def compose(
             found, made.input_shape, shape=shape, mean=mean, std=std, divisor=divisor
         )
         samples, validation = sources.calibration_and_validation(found, prepare, calibration, seed)
+        training = sources.training(found, prepare, network, augment, seed) if finetune else None
         composed = rapidnn.compose(
             made.model,
             samples,
@@ -96,6 +120,11 @@ def compose(
             concat=concat,  # type: ignore[arg-type]
             validation=validation,
             max_loss=max_loss,
+            finetune=training,
+            epochs=epochs,
+            seed=seed,
+            device=device,
+            checkpoint=checkpoint,
             preprocess=prepare,
             progress=stages,
         )
@@ -105,9 +134,10 @@ def compose(
         "artifact": str(output),
         "size_kib": output.stat().st_size / 1024,
         "max_loss": None,
+        "finetune": None,
         **composed.info,
     }
-    outcome = result["max_loss"]
+    outcome, finetuned = result["max_loss"], result["finetune"]
     terminal.result(
         result,
         text.layer_table(composed.program),
@@ -117,6 +147,7 @@ def compose(
             for level, found in composed.info.get("levels", {}).items()
         ),
         *([] if outcome is None else [text.budget_line(outcome)]),
+        *([] if finetuned is None else [text.finetune_line(finetuned)]),
         f"artifact: {output} ({result['size_kib']:.0f} KiB)",
     )
     if outcome is not None and (result["validation"]["float_accuracy"] or 0) >= _SUSPICIOUS:

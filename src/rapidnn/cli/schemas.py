@@ -16,6 +16,7 @@ from rapidnn.bench.cluster_records import Clustering
 from rapidnn.bench.records import Simulation
 from rapidnn.composer.baseline import Comparison
 from rapidnn.composer.budget import BudgetReport
+from rapidnn.composer.finetune import FinetuneReport
 from rapidnn.composer.fixed_point import FixedPoint
 from rapidnn.execute.evaluate import Evaluation
 from rapidnn.frontends.support import NodeSupport
@@ -64,6 +65,7 @@ def result_schemas() -> dict[str, dict[str, Any]]:
             },
             validation=evaluation,
             max_loss={"anyOf": [_object(BudgetReport), {"type": "null"}]},
+            finetune={"anyOf": [_object(FinetuneReport), {"type": "null"}]},
         ),
         "evaluate": _object(
             Evaluation,

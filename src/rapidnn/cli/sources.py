@@ -4,21 +4,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rapidnn.cli import options
 from rapidnn.cli.console import Stages
+from rapidnn.composer.finetune import TrainingData
 from rapidnn.data import DataSet, Preprocess, load_data
 from rapidnn.errors import DataError, ModelError
+from rapidnn.networks.augment import Augment
 
 if TYPE_CHECKING:
     from torch import nn
 
     from rapidnn.execute.composed import ComposedNetwork
     from rapidnn.graph import Graph
+
+
+_PIXELS = 4
+"""Shifts of images, where no recipe gives another extent: what is usual for 32 x 32 pixels (He et al. 2016)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,6 +134,23 @@ def calibration_again(
         data = data_set(name, None, progress)
     count = composed.info.get("calibration_samples", 1000)
     return calibration_and_validation(data, composed.preprocess, count, seed)
+
+
+def training(
+    data: DataSet, prepare: Preprocess, network: str, augment: str | None, seed: int
+) -> TrainingData:
+    """Raw training samples to fine-tune on: those that :func:`calibration_and_validation` does not hold out.
+
+    They are changed at random as the built-in network's recipe says, or as the user asked for.
+    """
+    from rapidnn.networks.train import RECIPES, Recipe
+
+    how = RECIPES.get(network, Recipe(epochs=1, pixels=_PIXELS))
+    kind = how.augment if augment is None else augment
+    if kind not in get_args(Augment):
+        raise DataError(f"--augment {augment!r}: expected {', '.join(get_args(Augment))}")
+    x_fit, y_fit, _, _ = data.validation_split(seed)
+    return TrainingData(x_fit, y_fit, prepare, kind, how.pixels or _PIXELS, how.noise)  # type: ignore[arg-type]
 
 
 def split_name(data: DataSet, split: str | None) -> str:

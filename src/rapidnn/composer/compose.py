@@ -214,7 +214,7 @@ def compose_graph(
         choices = choose(plan, histograms, chosen, lambda done, total: shown("cluster", done, total))
         if training is not None:
             tuned = training.run(graph, plan, histograms, choices, chosen, shown)
-            choices, info["finetune"] = tuned.choices, tuned.to_json()
+            choices, info["finetune"] = tuned.choices, tuned.report.to_json()
         return tabulate(
             graph, plan, histograms, choices, chosen, lambda done, total: shown("tabulate", done, total)
         )

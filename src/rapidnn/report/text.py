@@ -170,6 +170,15 @@ def budget_line(record: Mapping[str, Any]) -> Text:
     return Text(text)
 
 
+def finetune_line(record: Mapping[str, Any]) -> Text:
+    """An artifact's ``info["finetune"]`` (`rapidnn.composer.finetune.FinetuneReport`) as one line."""
+    before, taken = record["epochs"][0], record["epochs"][record["best_epoch"]]
+    return Text(
+        f"fine-tuned on {record['samples']} samples: validation accuracy {before['validation_accuracy']:.2%} before, "
+        f"{taken['validation_accuracy']:.2%} after epoch {record['best_epoch']} of {len(record['epochs']) - 1}"
+    )
+
+
 def cost_tables(cost: Cost) -> list[Table | FittedTable]:
     """The machine's figures, energy by component, stages, figures beside stated ones, and what to keep in mind."""
     tables: list[Table | FittedTable] = [

@@ -18,13 +18,18 @@ from rapidnn.tables.activation import COMPARED, encoding_table, fuse
 from rapidnn.tables.program import ActivationTable
 
 
-def encode(acc: Sum, activation: ops.Activation | None, group: Snapped, step: tables.Step) -> torch.Tensor:
-    """Activation and nearest search of an accumulator, float32 codebook integers."""
+def encode(
+    acc: Sum, activation: ops.Activation | None, group: Snapped, step: tables.Step, unit: NDArray[np.intp]
+) -> torch.Tensor:
+    """Activation and nearest search of an accumulator, float32 codebook integers.
+
+    ``unit`` says which table set of ``step`` holds where (`rapidnn.tables.program.Program.unit_index`).
+    """
     assert isinstance(step, tables.Encode)
     kind = "identity" if activation is None else activation.kind
     if kind not in COMPARED:
         assert activation is not None
-        return _encode_through_table(acc, activation, group, step.activation)
+        return _encode_through_table(acc, activation, group, step.activation, unit)
     values, scale = group.values[0], float(group.scales[0])
     cap = np.rint(6.0 / acc.scales).astype(np.int64) if kind == "relu6" else None
     rows = encoding_table(ActivationTable(kind), acc.scales, values.astype(np.int32), scale).astype(np.int64)
@@ -54,7 +59,7 @@ def encode_real(x: torch.Tensor, group: Snapped, thresholds: NDArray[np.float32]
     return staircase(x, group.book[0, torch.from_numpy(index)], made, None)
 
 
-def activate(acc: Sum, activation: ops.Activation, step: tables.Step) -> Sum:
+def activate(acc: Sum, activation: ops.Activation, step: tables.Step, unit: NDArray[np.intp]) -> Sum:
     """An activation at the network's end; a table's result counts in its own unit."""
     assert isinstance(step, tables.Activate)
     table = step.activation
@@ -65,7 +70,6 @@ def activate(acc: Sum, activation: ops.Activation, step: tables.Step) -> Sum:
         exact = exact if cap is None else torch.minimum(exact, _per_unit(cap, acc).to(exact.dtype))
         units = _per_unit(torch.from_numpy(acc.scales).to(acc.value.device), acc)
         return Sum(through(approximate / units, exact.double()), acc.scales, acc.axis)
-    unit = np.arange(len(acc.scales)).reshape(_unit_shape(acc))
     found = activate_integers(table, acc.value.detach().cpu().numpy().astype(np.int64), unit)
     exact = torch.from_numpy(found.astype(np.float64)).to(acc.value.device)
     return Sum(through(approximate / table.g_scale, exact), np.array([table.g_scale]), None)
@@ -91,13 +95,15 @@ def recode(value: torch.Tensor, source: Snapped, target: Snapped) -> torch.Tenso
 
 
 def _encode_through_table(
-    acc: Sum, activation: ops.Activation, group: Snapped, table: ActivationTable
+    acc: Sum, activation: ops.Activation, group: Snapped, table: ActivationTable, unit: NDArray[np.intp]
 ) -> torch.Tensor:
     """The stored table decides the code; the gradient is that of the function, inside the codebook's range."""
     values, index = np.unique(group.values[0], return_index=True)
     scale = float(group.scales[0])
     encoding = encoding_table(table, acc.scales, values.astype(np.int32), scale)
     thresholds, codes = fuse(table, encoding)
+    if len(thresholds) > 1:
+        thresholds, codes = thresholds[unit.reshape(-1)], codes[unit.reshape(-1)]
     far = np.full(len(thresholds), np.inf)
     count = staircase(
         acc.value.detach(),

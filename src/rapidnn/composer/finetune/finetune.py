@@ -37,8 +37,8 @@ class Schedule:
 
     epochs: int = 5
     batch_size: int = 128
-    rate: float = 0.01
-    book_rate: float = 0.003
+    rate: float = 0.003
+    book_rate: float = 0.001
     weight_decay: float = 0.0
     distillation: float = 0.9
     temperature: float = 2.0
@@ -62,28 +62,32 @@ class EpochReport:
     validation_accuracy: float
 
 
-@dataclass(frozen=True, eq=False)
-class Finetuned:
-    """The choices of the last epoch within one standard error of the best on validation, and what every epoch gave."""
+@dataclass(frozen=True)
+class FinetuneReport:
+    """What a training did: every epoch, which one was taken, on how many samples, threads and with which schedule.
 
-    choices: Choices
-    reports: tuple[EpochReport, ...]
+    The epoch taken is the last within one standard error of the best validation accuracy.
+    """
+
+    epochs: tuple[EpochReport, ...]
     best_epoch: int
     samples: int
     validation_samples: int
     threads: int
+    device: str
     schedule: Schedule
 
     def to_json(self) -> dict[str, Any]:
-        """What an artifact stores of its training."""
-        return {
-            "epochs": [asdict(report) for report in self.reports],
-            "best_epoch": self.best_epoch,
-            "samples": self.samples,
-            "validation_samples": self.validation_samples,
-            "threads": self.threads,
-            "schedule": asdict(self.schedule),
-        }
+        """The report as plain JSON values, what an artifact stores of its training."""
+        return asdict(self) | {"epochs": [asdict(epoch) for epoch in self.epochs]}
+
+
+@dataclass(frozen=True, eq=False)
+class Finetuned:
+    """The choices of the epoch taken, and what every epoch gave."""
+
+    choices: Choices
+    report: FinetuneReport
 
 
 @dataclass(frozen=True, eq=False)

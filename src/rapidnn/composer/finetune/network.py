@@ -127,9 +127,8 @@ class TrainableNetwork(nn.Module):
                 return self._sum(step, edges)
             case planned.PlannedEncode():
                 assert group is not None
-                return Code(
-                    encode(_sum(edges[step.source]), step.activation, group, self._step(step.name)), group
-                )
+                made, unit = self._step(step.name), self._units(step.source)
+                return Code(encode(_sum(edges[step.source]), step.activation, group, made, unit), group)
             case planned.PlannedCarry():
                 source = _code(edges[step.source])
                 return Code(apply_op(step.op, [source.value]), source.book)
@@ -143,7 +142,8 @@ class TrainableNetwork(nn.Module):
             case planned.PlannedProduct():
                 return self._product(step, _code(edges[step.left]), _code(edges[step.right]))
             case planned.PlannedActivate():
-                return activate(_sum(edges[step.source]), step.activation, self._step(step.name))
+                made, unit = self._step(step.name), self._units(step.source)
+                return activate(_sum(edges[step.source]), step.activation, made, unit)
             case planned.PlannedJoin():
                 assert group is not None
                 parts = [recode(e.value, e.book, group) for e in (_code(edges[s]) for s in step.sources)]
@@ -210,6 +210,10 @@ class TrainableNetwork(nn.Module):
         found = self.layers[_key(name)]
         assert isinstance(found, WeightedLayer)
         return found
+
+    def _units(self, name: str) -> NDArray[np.intp]:
+        assert self.program is not None, "refresh() comes first"
+        return self.program.unit_index(name)
 
     def _step(self, name: str) -> tables.Step:
         assert self.program is not None, "refresh() comes first"

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from rapidnn.composer.choices import Choices
 from rapidnn.composer.finetune import checkpoint as files
 from rapidnn.composer.finetune.check import check_forward
-from rapidnn.composer.finetune.finetune import EpochReport, Finetuned, Progress, Schedule
+from rapidnn.composer.finetune.finetune import EpochReport, Finetuned, FinetuneReport, Progress, Schedule
 from rapidnn.composer.finetune.network import TrainableNetwork
 from rapidnn.composer.finetune.precision import byte_operands
 from rapidnn.composer.finetune.samples import TrainingData
@@ -95,15 +95,16 @@ class Trainer:
     def result(self) -> Finetuned:
         """The best epoch's choices."""
         self.network.load_state_dict(self.best)
-        return Finetuned(
-            self.network.export(),
+        report = FinetuneReport(
             tuple(self.reports),
             best_epoch(self.reports, len(self.validation.labels)),
             len(self.data.labels),
             len(self.validation.labels),
             torch.get_num_threads(),
+            self.device,
             self.schedule,
         )
+        return Finetuned(self.network.export(), report)
 
     def save(self, path: Path) -> None:
         """Write the state after this epoch."""
