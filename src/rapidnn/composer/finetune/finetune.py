@@ -8,11 +8,12 @@ codebook values learn from the elements assigned to them, as step sizes do in LS
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rapidnn.composer.choices import Choices
+from rapidnn.composer.finetune.inputs import InputTrial, best_input, candidates
 from rapidnn.composer.finetune.samples import TrainingData
 from rapidnn.composer.histogram import Histogram
 from rapidnn.composer.plan import Plan
@@ -32,22 +33,33 @@ class Schedule:
     """How to fine-tune: AdamW, the rate falling from its peak to 0 along a cosine, in units of a parameter's own size.
 
     ``distillation`` is the share of the teacher's cross entropy in the loss, the labels have the rest;
-    ``temperature`` divides both logits in it.
+    ``temperature`` divides both logits in it. Without ``batch_size`` a batch has 8 to 128 samples, so many that an
+    epoch has 100 steps or more. ``try_inputs`` lets the first of several epochs decide on the input's codebook
+    (`rapidnn.composer.finetune.inputs`).
     """
 
     epochs: int = 5
-    batch_size: int = 128
+    batch_size: int | None = None
     rate: float = 0.003
     book_rate: float = 0.001
     weight_decay: float = 0.0
     distillation: float = 0.9
     temperature: float = 2.0
+    try_inputs: bool = True
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size"):
             value = getattr(self, name)
+            if value is None and name == "batch_size":
+                continue
             if type(value) is not int or value < 1:
                 raise ComposeError(f"fine-tuning {name}={value!r}: expected a positive integer")
+
+    def batch(self, samples: int) -> int:
+        """Samples in a batch of a training on so many."""
+        if self.batch_size is not None:
+            return self.batch_size
+        return next((size for size in (128, 64, 32, 16) if samples >= 100 * size), 8)
 
 
 @dataclass(frozen=True)
@@ -64,7 +76,9 @@ class EpochReport:
 
 @dataclass(frozen=True)
 class FinetuneReport:
-    """What a training did: every epoch, which one was taken, on how many samples, threads and with which schedule.
+    """What a training did: every epoch, which one was taken, on how many samples and threads, with which schedule.
+
+    If there are ``input_trials``, trainings that decided on the input's codebook, they took one epoch more.
 
     The epoch taken is the last within one standard error of the best validation accuracy.
     """
@@ -76,10 +90,12 @@ class FinetuneReport:
     threads: int
     device: str
     schedule: Schedule
+    input_trials: tuple[InputTrial, ...]
 
     def to_json(self) -> dict[str, Any]:
         """The report as plain JSON values, what an artifact stores of its training."""
-        return asdict(self) | {"epochs": [asdict(epoch) for epoch in self.epochs]}
+        trials = [{**asdict(trial), "values": list(trial.values)} for trial in self.input_trials]
+        return asdict(self) | {"epochs": [asdict(epoch) for epoch in self.epochs], "input_trials": trials}
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,13 +225,15 @@ def finetune(
         If the data do not fit.
     """
     schedule = schedule or Schedule()
-    trainer = _trainer(graph, plan, histograms, choices, settings, data, validation, schedule, seed, device)
     report = progress or (lambda stage, done, total: None)
+    trainer = _trainer(
+        graph, plan, histograms, choices, settings, data, validation, schedule, seed, device, report
+    )
     if checkpoint is not None and checkpoint.exists():
         trainer.resume(checkpoint)
     else:
         trainer.begin()
-    while trainer.epoch < schedule.epochs:
+    while trainer.epoch < trainer.schedule.epochs:
         trainer.run_epoch(report)
         if checkpoint is not None:
             trainer.save(checkpoint)
@@ -233,6 +251,7 @@ def _trainer(
     schedule: Schedule,
     seed: int,
     device: str,
+    progress: Progress,
 ) -> Trainer:
     from rapidnn.composer.finetune.trainer import Trainer
 
@@ -252,4 +271,35 @@ def _trainer(
             raise ComposeError(
                 f"label {part.labels.max()} has no score: the network has {graph.output_shape[0]} outputs"
             )
-    return Trainer(graph, plan, histograms, choices, settings, train, validation, schedule, seed, device)
+
+    def trainer(chosen: Choices, epochs: int) -> Trainer:
+        return Trainer(
+            graph,
+            plan,
+            histograms,
+            chosen,
+            settings,
+            train,
+            validation,
+            replace(schedule, epochs=epochs),
+            seed,
+            device,
+        )
+
+    options = (
+        candidates(plan, histograms, choices) if schedule.try_inputs and schedule.epochs > 1 else [choices]
+    )
+    if len(options) == 1:
+        return trainer(choices, schedule.epochs)
+    share = train.batch_count(schedule.batch(len(train.labels))) // len(options)
+    tried = iter(range(1, len(options) + 1))
+
+    def try_out(chosen: Choices) -> float:
+        divergence = trainer(chosen, 1).trial(max(1, share))
+        progress("try input codebooks", next(tried), len(options))
+        return divergence
+
+    best, trials = best_input(options, plan, try_out)
+    found = trainer(best, schedule.epochs - 1)
+    found.input_trials = trials
+    return found

@@ -17,6 +17,7 @@ from rapidnn.composer.choices import Choices
 from rapidnn.composer.finetune import checkpoint as files
 from rapidnn.composer.finetune.check import check_forward
 from rapidnn.composer.finetune.finetune import EpochReport, Finetuned, FinetuneReport, Progress, Schedule
+from rapidnn.composer.finetune.inputs import InputTrial
 from rapidnn.composer.finetune.network import TrainableNetwork
 from rapidnn.composer.finetune.precision import byte_operands
 from rapidnn.composer.finetune.samples import TrainingData
@@ -59,7 +60,9 @@ class Trainer:
         if len(graph.input_shape) == 3:
             self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimiser = torch.optim.AdamW(_groups(self.network, schedule), betas=(0.9, 0.99), eps=1e-10)
-        self.steps = schedule.epochs * data.batch_count(schedule.batch_size)
+        self.batch = schedule.batch(len(data.labels))
+        self.steps = schedule.epochs * data.batch_count(self.batch)
+        self.input_trials: tuple[InputTrial, ...] = ()
         self.epoch = 0
         self.reports: list[EpochReport] = []
         self.best: dict[str, torch.Tensor] = {}
@@ -80,9 +83,9 @@ class Trainer:
         """
         number = self.epoch + 1
         rng = np.random.default_rng([self.seed, number])
-        count = self.data.batch_count(self.schedule.batch_size)
+        count = self.data.batch_count(self.batch)
         total = 0.0
-        for done, (chosen, inputs, labels) in enumerate(self.data.batches(self.schedule.batch_size, rng)):
+        for done, (chosen, inputs, labels) in enumerate(self.data.batches(self.batch, rng)):
             self._set_rate(self.epoch * count + done)
             with byte_operands(self.quick):
                 total += self._step(inputs, labels, self._teach(chosen, inputs))
@@ -91,6 +94,30 @@ class Trainer:
             progress(f"epoch {number} of {self.schedule.epochs}", done + 1, count)
         self.epoch = number
         self._finish_epoch(total / count)
+
+    def trial(self, batches: int) -> float:
+        """Train for some batches only: mean divergence from the teacher on up to 1024 validation samples."""
+        self.network.refresh(self._tabulate())
+        self.steps = batches
+        rng = np.random.default_rng([self.seed, 0])
+        for done, (chosen, inputs, labels) in enumerate(self.data.batches(self.batch, rng)):
+            if done == batches:
+                break
+            self._set_rate(done)
+            with byte_operands(self.quick):
+                self._step(inputs, labels, self._teach(chosen, inputs))
+        x = self.validation.prepared(0, _CHUNK)
+        with torch.no_grad():
+            logits = self.network(torch.from_numpy(x).to(self.device))
+            teacher = torch.from_numpy(run_float(self.graph, x)).to(self.device)
+            return float(
+                F.kl_div(
+                    F.log_softmax(logits, 1),
+                    F.log_softmax(teacher, 1),
+                    log_target=True,
+                    reduction="batchmean",
+                )
+            )
 
     def result(self) -> Finetuned:
         """The best epoch's choices."""
@@ -103,6 +130,7 @@ class Trainer:
             torch.get_num_threads(),
             self.device,
             self.schedule,
+            self.input_trials,
         )
         return Finetuned(self.network.export(), report)
 
