@@ -151,7 +151,8 @@ def test_compose_with_finetune_loses_less_and_tells_of_it(tmp_path):
         model, x[:300], 2, 3, validation=(x[:300], labels[:300]), finetune=(x[300:], labels[300:]), epochs=5
     )
     record = tuned.info["finetune"]
-    assert len(record["epochs"]) == 6
+    # An input of three values is decided by short trainings, which take one of the five epochs.
+    assert len(record["epochs"]) + bool(record["input_trials"]) == 6
     before = record["epochs"][0]["validation_accuracy"]
     assert before == pytest.approx(plain.info["validation"]["accuracy"], abs=0.02)
     taken = record["epochs"][record["best_epoch"]]["validation_accuracy"]

@@ -149,7 +149,7 @@ def training(
     kind = how.augment if augment is None else augment
     if kind not in get_args(Augment):
         raise DataError(f"--augment {augment!r}: expected {', '.join(get_args(Augment))}")
-    x_fit, y_fit, _, _ = data.validation_split(seed)
+    x_fit, y_fit, _, _ = data.validation_split()
     return TrainingData(x_fit, y_fit, prepare, kind, how.pixels or _PIXELS, how.noise)  # type: ignore[arg-type]
 
 
