@@ -144,7 +144,22 @@ def test_inspect_hardware_report_and_train(demo, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "command", ["", "demo", "train", "compose", "evaluate", "run", "cost", "inspect", "report", "hardware"]
+    "command",
+    [
+        "",
+        "demo",
+        "train",
+        "compose",
+        "evaluate",
+        "run",
+        "cost",
+        "inspect",
+        "report",
+        "trace",
+        "compare",
+        "explore",
+        "hardware",
+    ],
 )
 def test_help(command):
     done = run_cli(*command.split(), "--help", check=0)

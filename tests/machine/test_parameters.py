@@ -110,18 +110,18 @@ def test_fewer_addend_rows_mean_passes_and_more_time():
     program = dense_program(400, 8, w=16, u=16)
     statistics = collect(program)
     layer = plan_layers(program)[1]
-    few = {"rna.addend_rows": 1}
+    few = {"rna.addend_rows": 7}
     hardware = load_hardware("rapidnn-hpca20", few)
-    assert addends_at_once(layer, hardware) == hardware.lanes(layer.word_bits)
-    assert working_rows(layer, hardware) == 1 + 12
+    assert addends_at_once(layer, hardware) == 3 * hardware.lanes(layer.word_bits)
+    assert working_rows(layer, hardware) == 7 + 12 + 2
     before, after = cost_of(program, None, statistics), cost_of(program, few, statistics)
     assert after.by_layer[1].cycles["reduce"] > before.by_layer[1].cycles["reduce"]
     assert after.by_component["nor_outputs"] == pytest.approx(before.by_component["nor_outputs"])
     assert any("reduced in passes in 1 layers" in note for note in after.notes)
     assert not any("passes" in note for note in before.notes)
     assert_closed(after)
-    with pytest.raises(HardwareError, match=r"holds 2 addends at once.*rna.addend_rows"):
-        cost_of(program, {**few, "rna.max_lanes": 2}, statistics)
+    with pytest.raises(HardwareError, match=r"holds 0 addends at once.*rna.addend_rows"):
+        cost_of(program, {"rna.addend_rows": 6}, statistics)
 
 
 def test_partitions_add_lanes_and_cost_switches():

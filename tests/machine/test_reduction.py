@@ -1,56 +1,60 @@
-"""The 3:2 schedule against a literal, lane by lane simulation."""
+"""The closed forms of the 3:2 schedule against its execution in lanes of words."""
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rapidnn.machine.reduction import reduction_schedule
+from rapidnn.machine.micro.crossbar import Crossbar
+from rapidnn.machine.micro.programmes import compressor
+from rapidnn.machine.micro.reduction import Reduction, Rows
+from rapidnn.machine.reduction import copy_rounds, most_held, reduction_schedule, slot_rows
+
+BITS = 6
 
 
-def literal(addends, lanes):
-    """Stages, rounds, steps and moves, moving named addends between lists of lanes."""
-    where = [[] for _ in range(lanes)]
-    for i in range(addends // 3):
-        where[i % lanes] += [f"a{3 * i + j}" for j in range(3)]
-    where[addends // 3 % lanes] += [f"left{j}" for j in range(addends % 3)]
-    stages = rounds = steps = moves = 0
-    while (total := sum(map(len, where))) > 2:
-        groups = total // 3
-        cap = -(-groups // lanes)
-        formed = [min(len(lane) // 3, cap) for lane in where]
-        spare = [lane[3 * k :] for lane, k in zip(where, formed, strict=True)]
-        while sum(formed) < groups:
-            able = sorted((i for i in range(lanes) if formed[i] < cap), key=lambda i: (-len(spare[i]), i))[
-                : groups - sum(formed)
-            ]
-            need = sum(3 - len(spare[i]) for i in able)
-            for i in able:
-                formed[i] += 1
-                spare[i] = []
-            rank = {1: 1, 2: 2}
-            givers = sorted(
-                (i for i in range(lanes) if spare[i]), key=lambda i: (rank.get(len(spare[i]), 0), i)
-            )
-            for i in givers:
-                while need and spare[i]:
-                    spare[i].pop()
-                    need -= 1
-                    moves += 1
-            assert need == 0
-        stages += 1
-        rounds += max(formed)
-        steps += sum(formed)
-        where = [["s", "c"] * k + rest for k, rest in zip(formed, spare, strict=True)]
-        assert sum(map(len, where)) == total - total // 3
-    return stages, rounds, steps, moves
+def executed(addends, lanes, at_once=1, seed=0):
+    """The reduction of random words in a crossbar full of noise."""
+    rng = np.random.default_rng(seed)
+    step = compressor("nor-10", BITS)
+    first = 1 + len(step.scratch)
+    noise = rng.integers(0, 2**62, first + slot_rows(addends, lanes)).tolist()
+    crossbar = Crossbar(len(noise), lanes, BITS, cells=[word**30 % (1 << lanes * BITS) for word in noise])
+    bind = {name: row for row, name in enumerate(step.scratch, 1)}
+    reduction = Reduction(crossbar, Rows(bind, first), step, lambda phase, text, cycles: None)
+    words = rng.integers(0, 1 << BITS, addends).tolist()
+    reduction.place([(word, "") for word in words], at_once, 2)
+    reduction.reduce(2)
+    left = sum(crossbar.read(row, 0) for row in reduction.result())
+    assert (left - sum(words)) % (1 << BITS) == 0
+    return reduction
 
 
-@given(st.lists(st.integers(0, 400), min_size=1, max_size=6), st.integers(1, 70))
-def test_schedule_equals_a_literal_simulation(addends, lanes):
-    schedule = reduction_schedule(np.array(addends), lanes)
-    found = np.stack([schedule.stages, schedule.rounds, schedule.steps, schedule.moves], axis=1)
-    expected = [literal(a, lanes) for a in addends]
-    assert found.tolist() == [list(row) for row in expected]
+@settings(max_examples=60, deadline=None)
+@given(
+    st.one_of(st.integers(0, 40), st.integers(0, 600)),
+    st.integers(1, 70),
+    st.sampled_from([1, 2, 7, 100]),
+    st.integers(0, 2**32 - 1),
+)
+def test_the_schedule_is_what_execution_takes(addends, lanes, at_once, seed):
+    done = executed(addends, lanes, at_once, seed)
+    schedule = reduction_schedule(np.array([addends]), lanes)
+    assert [done.stages] == schedule.stages.tolist()
+    assert [done.rounds] == schedule.rounds.tolist()
+    assert [done.steps] == schedule.steps.tolist()
+    assert [done.moves] == schedule.moves.tolist()
+    assert [done.copy_turns] == copy_rounds(np.array([addends]), lanes, at_once).tolist()
+    assert done.rows.used <= slot_rows(addends, lanes)
+
+
+def test_every_small_case():
+    for lanes in (1, 2, 3, 4, 5, 8):
+        counts = np.arange(45)
+        schedule = reduction_schedule(counts, lanes)
+        for addends in counts.tolist():
+            done = executed(addends, lanes)
+            assert (done.moves, done.rounds) == (schedule.moves[addends], schedule.rounds[addends])
+            assert done.steps == max(0, addends - 2)
 
 
 def test_rounds_follow_the_formula():
@@ -64,3 +68,9 @@ def test_rounds_follow_the_formula():
             assert schedule.rounds[0] == rounds
             assert schedule.steps[0] == max(0, addends - 2)
             assert lanes > 1 or schedule.moves[0] == 0
+
+
+def test_copies_at_once_go_to_different_lanes():
+    assert most_held(np.array([0, 2, 6, 8]), 2).tolist() == [0, 2, 3, 5]
+    assert copy_rounds(np.array([6, 8, 600]), 2, 1).tolist() == [6, 8, 600]
+    assert copy_rounds(np.array([6, 8, 600]), 2, 4).tolist() == [3, 5, 300]

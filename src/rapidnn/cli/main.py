@@ -22,6 +22,7 @@ from rapidnn.cli import (
     inspect,
     report,
     run_network,
+    trace,
     train,
 )
 from rapidnn.errors import RapidnnError
@@ -49,6 +50,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "explore": explore.explore,
     "inspect": inspect.inspect,
     "report": report.report,
+    "trace": trace.trace,
 }
 for name, command in _COMMANDS.items():
     app.command(name)(command)

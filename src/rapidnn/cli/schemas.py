@@ -21,6 +21,7 @@ from rapidnn.composer.fixed_point import FixedPoint
 from rapidnn.execute.evaluate import Evaluation
 from rapidnn.frontends.support import NodeSupport
 from rapidnn.machine import Cost
+from rapidnn.machine.micro.trace import NeuronTrace
 from rapidnn.machine.records import Choice, Constant
 from rapidnn.report.facts import LayerFacts
 from rapidnn.report.rivals import Explanation
@@ -163,6 +164,9 @@ def result_schemas() -> dict[str, dict[str, Any]]:
         },
         "report": _object(extra={"artifact": str, "report": str, "size_kib": float}),
         "bench cluster": _object(Clustering),
+        "trace": _object(
+            NeuronTrace, extra={"artifact": str, "data": str, "split": str, "exact": bool, "plot": str | None}
+        ),
         "bench simulate": _object(Simulation),
         "hardware list": _object(extra={"hardware": list[str]}),
         "hardware show": _object(

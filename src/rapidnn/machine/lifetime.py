@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from rapidnn.machine.chip import Floor
 from rapidnn.machine.records import Hardware
+from rapidnn.machine.work import block_work
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ def layer_wear(floor: Floor, index: int) -> Wear:
     cells = stage.placement.working_rows * hardware.rna.columns.value
     mean = neurons * stage.cost.cell_writes / cells if cells else 0.0
     hottest = neurons * stage.cost.hottest_writes
-    scratch = hardware.compressor.scratch_rows.value
+    scratch = block_work(hardware, stage.cost.layer.word_bits).scratch_rows
     rotated = max(mean, hottest * scratch / max(scratch, hardware.cell.rotation_rows.value))
     if not floor.reloaded:
         return Wear(mean, hottest, min(hottest, rotated))

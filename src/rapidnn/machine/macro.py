@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 from rapidnn.machine.edges import code_bits
 from rapidnn.machine.layers import Layer, Lookup, Readout
 from rapidnn.machine.ledger import Ledger
-from rapidnn.machine.passes import addends_at_once, schedule_in_passes
+from rapidnn.machine.passes import addends_at_once, copies_in_passes, schedule_in_passes
 from rapidnn.machine.readout import Search, search
 from rapidnn.machine.records import Hardware
 from rapidnn.machine.reduction import Schedule, reduction_schedule
 from rapidnn.machine.statistics import StepStatistics
+from rapidnn.machine.work import Work, block_work
+from rapidnn.tables.program import WeightedSum
 
 Float64 = NDArray[np.float64]
 
@@ -115,11 +117,21 @@ class NeuronModel:
         self.write_pj = hardware.crossbar.write_pj_32b.value / 32
 
     @cached_property
+    def work(self) -> Work:
+        """What its programmes take."""
+        return block_work(self.hw, self.word_bits)
+
+    @cached_property
     def schedule(self) -> Schedule:
         """The 3:2 steps for each value of A."""
         if not self.layer.counted:
             return reduction_schedule(self.profile.addends, self.lanes)
-        return schedule_in_passes(self.profile.addends, self.lanes, addends_at_once(self.layer, self.hw))
+        return schedule_in_passes(self.profile.addends, self.lanes, self.at_once)
+
+    @cached_property
+    def at_once(self) -> int:
+        """Addends that stand in the block at once."""
+        return addends_at_once(self.layer, self.hw)
 
     @property
     def passes(self) -> int:
@@ -155,21 +167,19 @@ class NeuronModel:
 
     def phase_cycles(self) -> dict[str, Float64]:
         """Cycles of each phase for each value of A, float64 ``(V,)``."""
-        rna, adder = self.hw.rna, self.hw.adder
+        rna, work = self.hw.rna, self.work
         a = self.profile.addends.astype(np.float64)
         s = self.schedule
-        at_once = min(rna.copy_parallel.value, self.lanes)
-        shift = 0 if rna.shift_interconnect.value else self.word_bits + 1
-        add = adder.cycles_per_bit.value * self.word_bits + adder.cycles_fixed.value
+        copies = copies_in_passes(self.profile.addends, self.lanes, self.at_once, rna.copy_parallel.value)
         after = self._after()
         searches = [after[0].cycles, after[1].cycles]
         reads_row = self.layer.counted or self.layer.lookup is not None
         return {
             "deliver": np.full_like(a, self.deliver_cycles()),
-            "copy": np.ceil(a / at_once) * rna.copy_cycles.value,
-            "reduce": s.rounds * float(self.hw.compressor.cycles.value) + s.steps * float(shift),
+            "copy": copies * float(rna.copy_cycles.value),
+            "reduce": s.rounds * float(work.step_cycles) + s.steps * float(work.lane_cycles),
             "lane_moves": s.moves * float(rna.copy_cycles.value),
-            "add": np.where(a > 1, float(add), 0.0),
+            "add": np.where(a > 1, float(work.add_cycles), 0.0),
             "result_read": np.full_like(a, rna.read_cycles.value * reads_row),
             "activation": np.full_like(a, searches[0]),
             "encoding": np.full_like(a, searches[1]),
@@ -222,10 +232,12 @@ class NeuronModel:
         layer, p, counters = self.layer, self.profile, self.hw.counters
         taps = float(layer.place_taps.mean())
         buffer = self.hw.buffer
+        weighted = layer.kind == WeightedSum.__name__  # an average pool has no weight codes
+        weights = self.passes * taps if weighted else 0.0
         if self.hw.delivery.mode.value == "broadcast":
-            energy.charge("weight_codes", self.passes * taps * layer.weight_bits, self.read_pj)
+            energy.charge("weight_codes", weights * layer.weight_bits, self.read_pj)
         else:
-            energy.charge("weight_codes", self.passes * taps * code_bits(max(1, layer.taps)), self.read_pj)
+            energy.charge("weight_codes", weights * code_bits(max(1, layer.taps)), self.read_pj)
             ports = self.ports**buffer.port_energy_exponent.value
             energy.charge(
                 "input_codes", taps * layer.input_bits, buffer.write_pj_32b.value / 32, action="written"
@@ -251,15 +263,10 @@ class NeuronModel:
         shifter = hw.interconnect.shifter_pj.value
         energy.charge("addend_copies", copies * n, self.write_pj, pj=copies * shifter)
         energy.charge("lane_moves", 2 * moves * n, pj=moves * (n * (self.read_pj + self.write_pj) + shifter))
-        column_copies = 0 if hw.rna.shift_interconnect.value else steps * n
-        gates = (
-            steps * hw.compressor.nor_outputs_per_bit.value + added * hw.adder.nor_outputs_per_bit.value
-        ) * n
-        resets = (
-            steps * hw.compressor.init_writes_per_bit.value + added * hw.adder.init_writes_per_bit.value
-        ) * n
-        energy.charge("nor_outputs", gates + column_copies, hw.logic.nor_fj.value / 1000)
-        energy.charge("initialisation", resets + column_copies, hw.logic.init_fj.value / 1000)
+        gates = steps * self.work.step_nor + added * self.work.add_nor
+        resets = steps * self.work.step_init + added * self.work.add_init
+        energy.charge("nor_outputs", gates, hw.logic.nor_fj.value / 1000)
+        energy.charge("initialisation", resets, hw.logic.init_fj.value / 1000)
         energy.charge("result_read", n, self.read_pj)
 
     def _charge_lookup(self, energy: Ledger, lookup: Lookup) -> None:
@@ -285,22 +292,17 @@ class NeuronModel:
     def _writes(self) -> tuple[float, float]:
         """Writes of one neuron to its working cells: in all, and to the cell written most.
 
-        Every copy, move, NOR output and initialisation is a write. Scratch cells are reused by every 3:2 step of a
-        lane, once initialised and once written, so the busiest lane's are the hottest.
+        Every copy, move, NOR output and initialisation is a write. Lane 0 takes part in every round and in the final
+        addition, which initialise and write each of its scratch cells once: those are the hottest.
         """
-        n, p, hw = self.word_bits, self.profile, self.hw
+        n, p, s, work = self.word_bits, self.profile, self.schedule, self.work
         if not self.layer.counted:
             return 0.0, 0.0
-        s, added = self.schedule, p.mean((p.addends > 1).astype(np.float64))
-        per_step = hw.compressor.nor_outputs_per_bit.value + hw.compressor.init_writes_per_bit.value
-        per_add = hw.adder.nor_outputs_per_bit.value + hw.adder.init_writes_per_bit.value
-        column_copies = 0 if hw.rna.shift_interconnect.value else 2
-        cells = n * (
-            p.mean(p.addends)
-            + p.mean(s.moves)
-            + (per_step + column_copies) * p.mean(s.steps)
-            + per_add * added
+        added = (p.addends > 1).astype(np.float64)
+        cells = (
+            n * (p.mean(p.addends) + p.mean(s.moves))
+            + p.mean(s.steps) * (work.step_nor + work.step_init)
+            + p.mean(added) * (work.add_nor + work.add_init)
         )
-        scratch = hw.compressor.scratch_rows.value
-        hottest = p.mean(s.rounds) * per_step / scratch + added * per_add / scratch
-        return cells, max(hottest, 1.0 if cells else 0.0)
+        hottest = np.where(p.addends > 1, 2.0 * (s.rounds + added), p.addends)
+        return cells, p.mean(hottest)

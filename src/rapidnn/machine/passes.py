@@ -13,31 +13,36 @@ from numpy.typing import NDArray
 
 from rapidnn.machine.layers import Layer
 from rapidnn.machine.records import Hardware
-from rapidnn.machine.reduction import Schedule, reduction_schedule
+from rapidnn.machine.reduction import Schedule, addends_in, copy_rounds, reduction_schedule, slot_rows
+from rapidnn.machine.work import CONSTANT_ROWS, block_work
 
 Int64 = NDArray[np.int64]
 
 
 def rows_per_lane(layer: Layer, hardware: Hardware) -> int:
-    """Rows of addends a lane holds: the worst case of A over the lanes, at most what is allowed and what there is.
+    """Rows of addends in a lane: the worst case of A in slots, at most what is allowed and what there is.
 
-    Not positive where the scratch rows alone fill a partition.
+    Not positive where the other working rows alone fill a partition.
     """
-    lanes = max(1, hardware.lanes(layer.word_bits))
-    worst = -(-layer.most_addends // lanes)
+    worst = slot_rows(layer.most_addends, max(1, hardware.lanes(layer.word_bits)))
     rna = hardware.rna
-    there = rna.rows.value // rna.partitions.value - hardware.compressor.scratch_rows.value
+    there = rna.rows.value // rna.partitions.value - other_rows(layer, hardware)
     return min(worst, rna.addend_rows.value or worst, there)
+
+
+def other_rows(layer: Layer, hardware: Hardware) -> int:
+    """Working rows beside those of addends: scratch, constant zeros, and the final sum."""
+    return block_work(hardware, layer.word_bits).scratch_rows + CONSTANT_ROWS
 
 
 def addends_at_once(layer: Layer, hardware: Hardware) -> int:
     """Addends a block holds at once."""
-    return rows_per_lane(layer, hardware) * hardware.lanes(layer.word_bits)
+    return addends_in(rows_per_lane(layer, hardware), hardware.lanes(layer.word_bits))
 
 
 def working_rows(layer: Layer, hardware: Hardware) -> int:
-    """Rows of the crossbar that addition takes: addends and scratch, in every partition."""
-    rows = rows_per_lane(layer, hardware) + hardware.compressor.scratch_rows.value
+    """Rows of the crossbar that addition takes, in every partition."""
+    rows = rows_per_lane(layer, hardware) + other_rows(layer, hardware)
     return rows * hardware.rna.partitions.value
 
 
@@ -63,6 +68,18 @@ def schedule_in_passes(addends: Int64, lanes: int, at_once: int) -> Schedule:
         rounds=last.rounds + extra * full[1],
         moves=last.moves + extra * full[2],
     )
+
+
+def copies_in_passes(addends: Int64, lanes: int, at_once: int, parallel: int) -> Int64:
+    """Turns that copying takes, up to ``parallel`` addends in a turn but one to a lane."""
+    if int(addends.max(initial=0)) <= at_once:
+        return copy_rounds(addends, lanes, parallel)
+    extra = passes(addends, at_once) - 1
+    full = np.array([at_once])
+    first, later = copy_rounds(full, lanes, parallel)[0], copy_rounds(full, lanes, parallel, 2)[0]
+    last = addends - extra * (at_once - 2)
+    again = first + (extra - 1) * later + copy_rounds(last, lanes, parallel, 2)
+    return np.asarray(np.where(extra > 0, again, copy_rounds(last, lanes, parallel)), np.int64)
 
 
 @lru_cache(maxsize=1024)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from rapidnn.errors import HardwareError
 from rapidnn.machine.edges import code_bits
 from rapidnn.machine.layers import Layer
-from rapidnn.machine.passes import addends_at_once, rows_per_lane, working_rows
+from rapidnn.machine.passes import addends_at_once, other_rows, rows_per_lane, working_rows
 from rapidnn.machine.records import Hardware
 
 
@@ -96,7 +96,7 @@ def _check(layer: Layer, hardware: Hardware) -> None:
         return
     if rows_per_lane(layer, hardware) < 1 and layer.most_addends:
         raise HardwareError(
-            f"layer {layer.name!r}: the {hardware.compressor.scratch_rows.value} scratch rows of a 3:2 step leave no "
+            f"layer {layer.name!r}: the {other_rows(layer, hardware)} scratch rows of the adders leave no "
             f"working rows for addends in a partition of {rna.rows.value // rna.partitions.value} rows; raise rna.rows "
             f"or lower rna.partitions"
         )

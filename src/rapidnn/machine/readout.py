@@ -26,7 +26,7 @@ def search(hardware: Hardware, rows: int, key_bits: int) -> Search:
 
     ``digital``: a binary search over the rows - 1 sorted midpoints, ceil(log2 rows) levels of one small SRAM read and
     one comparison each (FACTS 8.5, "sorted midpoints, digital"). ``cam``: the FeFET CAM's exact search repeated for
-    each stage of ``cam_stage_bits`` (FACTS 7.4), an assumption of the description.
+    each stage of ``cam_stage_bits`` (FACTS 7.4), an assumption of the description; each stage compares its own bits.
     """
     am = hardware.am
     if am.search.value == "digital":
@@ -36,7 +36,7 @@ def search(hardware: Hardware, rows: int, key_bits: int) -> Search:
         return Search(levels * am.cycles_per_level.value, energy, levels * key_bits)
     stages = math.ceil(key_bits / am.cam_stage_bits.value)
     cycles = math.ceil(stages * am.cam_ns.value / hardware.rna.cycle_ns.value)
-    return Search(cycles, stages * am.cam_pj.value * rows / 64 * key_bits / 32, stages * rows * key_bits)
+    return Search(cycles, stages * am.cam_pj.value * rows / 64 * key_bits / 32, rows * key_bits)
 
 
 def pool_search(hardware: Hardware, pool: Pool) -> Search:

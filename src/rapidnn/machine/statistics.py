@@ -250,6 +250,17 @@ class StatisticsCollector:
         return ProgramStatistics({name: tally.result() for name, tally in self._tallies.items()})
 
 
+def count_neurons(
+    program: Program, step: Counted, neurons: NeuronSample, codes: Mapping[str, NDArray[np.uint8]]
+) -> StepStatistics:
+    """Statistics of chosen neurons, all of them counted."""
+    tally = _Tally(step)
+    tally.observed = len(neurons)
+    pairs = count_sampled(program, step, neurons, codes, 1)
+    tally.add(pairs, residual_rows(program, step, neurons, codes))
+    return tally.result()
+
+
 def _kernel(step: Counted) -> int:
     """Tap offsets of one neuron, to size chunks."""
     window = None if isinstance(step, CodeSum) else step.window
