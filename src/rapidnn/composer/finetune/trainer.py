@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -129,7 +129,7 @@ class Trainer:
             len(self.validation.labels),
             torch.get_num_threads(),
             self.device,
-            self.schedule,
+            replace(self.schedule, batch_size=self.batch),
             self.input_trials,
         )
         return Finetuned(self.network.export(), report)
