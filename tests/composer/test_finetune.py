@@ -213,7 +213,7 @@ def test_interrupted_training_goes_on_to_the_same_bits(tmp_path):
         return (tmp_path / "artifact").read_bytes()
 
     def stop(stage, done, total):
-        if stage == "epoch 3 of 4" and done == 2:
+        if stage.startswith("epoch 3") and done == 2:
             raise StopError
 
     whole = run(None)

@@ -40,7 +40,7 @@ class Schedule:
 
     epochs: int = 5
     batch_size: int | None = None
-    rate: float = 0.003
+    rate: float = 0.01
     book_rate: float = 0.001
     weight_decay: float = 0.0
     distillation: float = 0.9
@@ -294,10 +294,10 @@ def _trainer(
     share = train.batch_count(schedule.batch(len(train.labels))) // len(options)
     tried = iter(range(1, len(options) + 1))
 
-    def try_out(chosen: Choices) -> float:
-        divergence = trainer(chosen, 1).trial(max(1, share))
+    def try_out(chosen: Choices) -> tuple[float, float]:
+        result = trainer(chosen, 1).trial(max(1, share))
         progress("try input codebooks", next(tried), len(options))
-        return divergence
+        return result
 
     best, trials = best_input(options, plan, try_out)
     found = trainer(best, schedule.epochs - 1)

@@ -3,7 +3,7 @@
 Two bits of an input feature decide much of what a network can learn from it, and the least squared error is a poor
 guide: where most features swing about zero and a few are offset, a threshold at zero keeps signs that k-means gives up.
 So k-means and codebooks that are even and symmetric about zero each get a share of one epoch, and the one whose network
-is nearest to its teacher on the validation samples stays.
+agrees most often with its teacher on the validation samples stays.
 """
 
 from __future__ import annotations
@@ -28,9 +28,14 @@ with four even levels (Max 1960, "Quantizing for minimum distortion")."""
 
 @dataclass(frozen=True)
 class InputTrial:
-    """A codebook of the input, real values, and the mean divergence from the teacher after its share of an epoch."""
+    """A codebook of the input, real values, and how near its network is to the teacher after its share of an epoch.
+
+    ``agreement`` is the share of validation samples with equal top-1, ``divergence`` the mean Kullback-Leibler
+    divergence of the outputs' distributions.
+    """
 
     values: tuple[float, ...]
+    agreement: float
     divergence: float
 
 
@@ -54,14 +59,18 @@ def candidates(plan: Plan, histograms: Mapping[str, Histogram], choices: Choices
 
 
 def best_input(
-    options: list[Choices], plan: Plan, try_out: Callable[[Choices], float]
+    options: list[Choices], plan: Plan, try_out: Callable[[Choices], tuple[float, float]]
 ) -> tuple[Choices, tuple[InputTrial, ...]]:
-    """The choices whose trial diverges least, and all trials."""
+    """The choices whose trial agrees with the teacher most often (of equals, diverges least), and all trials.
+
+    ``try_out`` gives agreement and divergence.
+    """
     name = next(plan.group_of[step.name] for step in plan.steps if isinstance(step, PlannedInput))
-    divergences = [try_out(choices) for choices in options]
+    results = [try_out(choices) for choices in options]
     books = [choices.groups[name] for choices in options]
     trials = tuple(
-        InputTrial(tuple((book.values * book.scale).tolist()), divergence)
-        for book, divergence in zip(books, divergences, strict=True)
+        InputTrial(tuple((book.values * book.scale).tolist()), agreement, divergence)
+        for book, (agreement, divergence) in zip(books, results, strict=True)
     )
-    return options[int(np.argmin(divergences))], trials
+    best = max(range(len(trials)), key=lambda i: (trials[i].agreement, -trials[i].divergence))
+    return options[best], trials

@@ -95,8 +95,8 @@ class Trainer:
         self.epoch = number
         self._finish_epoch(total / count)
 
-    def trial(self, batches: int) -> float:
-        """Train for some batches only: mean divergence from the teacher on up to 1024 validation samples."""
+    def trial(self, batches: int) -> tuple[float, float]:
+        """Train for some batches only: agreement with the teacher and divergence from it on up to 1024 samples."""
         self.network.refresh(self._tabulate())
         self.steps = batches
         rng = np.random.default_rng([self.seed, 0])
@@ -109,15 +109,10 @@ class Trainer:
         x = self.validation.prepared(0, _CHUNK)
         with torch.no_grad():
             logits = self.network(torch.from_numpy(x).to(self.device))
-            teacher = torch.from_numpy(run_float(self.graph, x)).to(self.device)
-            return float(
-                F.kl_div(
-                    F.log_softmax(logits, 1),
-                    F.log_softmax(teacher, 1),
-                    log_target=True,
-                    reduction="batchmean",
-                )
-            )
+        teacher = torch.from_numpy(run_float(self.graph, x)).to(self.device)
+        logs = F.log_softmax(logits, 1), F.log_softmax(teacher, 1)
+        divergence = F.kl_div(*logs, log_target=True, reduction="batchmean")
+        return float((logits.argmax(1) == teacher.argmax(1)).float().mean()), float(divergence)
 
     def result(self) -> Finetuned:
         """The best epoch's choices."""
