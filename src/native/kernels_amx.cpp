@@ -22,9 +22,22 @@ struct alignas(64) TileConfig {
 // intrinsic to read eight bytes only, and would leave the rest of a local unwritten.
 const TileConfig kConfig = {1, 0, {}, {64, 64, 64, 64, 64, 64, 64, 64}, {16, 16, 16, 16, 16, 16, 16, 16}};
 
-void enter() { _tile_loadconfig(&kConfig); }
+// Other libraries of the process use the tiles too, and some take their configuration to stay from call to call.
+thread_local TileConfig others = {};
 
-void leave() { _tile_release(); }
+void enter() {
+  _tile_storeconfig(&others);
+  asm volatile("" : : "r"(&others) : "memory");  // some compilers do not know that it was written
+  _tile_loadconfig(&kConfig);
+}
+
+void leave() {
+  if (others.palette == 0) {
+    _tile_release();
+  } else {
+    _tile_loadconfig(&others);
+  }
+}
 
 // Both: whether the tile of the second 16 rows, and of the second 16 channels, is computed too.
 template <bool Rows, bool Channels>
