@@ -134,6 +134,7 @@ def compose(
         "artifact": str(output),
         "size_kib": output.stat().st_size / 1024,
         "max_loss": None,
+        "levels": None,
         "finetune": None,
         **composed.info,
     }
@@ -144,7 +145,7 @@ def compose(
         text.validation_line(composed.info["validation"]),
         *(
             Text.assemble(f"level {level}: ", text.validation_line(found))
-            for level, found in composed.info.get("levels", {}).items()
+            for level, found in (composed.info.get("levels") or {}).items()
         ),
         *([] if outcome is None else [text.budget_line(outcome)]),
         *([] if finetuned is None else [text.finetune_line(finetuned)]),

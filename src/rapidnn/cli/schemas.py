@@ -63,6 +63,7 @@ def result_schemas() -> dict[str, dict[str, Any]]:
                 "rapidnn": str,
                 "settings": dict[str, Any],
                 "calibration_samples": int,
+                "levels": dict[str, Any] | None,
             },
             validation=evaluation,
             max_loss={"anyOf": [_object(BudgetReport), {"type": "null"}]},
