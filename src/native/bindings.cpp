@@ -103,7 +103,7 @@ NB_MODULE(_native, m) {
         "threads"_a = 1);
   m.def("encode", &encode, "x"_a, "cuts"_a, "codes"_a, "threads"_a = 1, "method"_a = "best");
   rapidnn::bind_network(m);
-  rapidnn::bind_pairs(m);
+  rapidnn::bind_machine(m);
   rapidnn::bind_staircase(m);
   m.def("kmeans", &kmeans, "values"_a, "weights"_a, "k"_a, "fix_zero"_a);
 }

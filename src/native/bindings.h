@@ -4,6 +4,6 @@
 
 namespace rapidnn {
 void bind_network(nanobind::module_& m);
-void bind_pairs(nanobind::module_& m);
+void bind_machine(nanobind::module_& m);
 void bind_staircase(nanobind::module_& m);
 }

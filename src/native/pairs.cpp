@@ -36,7 +36,8 @@ class Counter {
         digits_(digits),
         pairs_(static_cast<std::size_t>(task.weight_size) * static_cast<std::size_t>(task.input_size)),
         tables_(static_cast<std::int64_t>(pairs_) <= kTwoTables ? 2 : 1),
-        counts_(pairs_ * static_cast<std::size_t>(tables_)),
+        stride_(pairs_ + 256),  // whatever byte a code is, its counter is there
+        counts_(stride_ * static_cast<std::size_t>(tables_)),
         groups_(static_cast<std::size_t>(task.weight_size)),
         group_sums_(groups_.size()) {}
 
@@ -49,7 +50,7 @@ class Counter {
       std::int64_t group = 0;
       for (std::size_t p = w * u; p < (w + 1) * u; ++p) {
         std::uint32_t n = counts_[p];
-        if (tables_ == 2) n += counts_[pairs_ + p];
+        if (tables_ == 2) n += counts_[stride_ + p];
         group += n;
         digits += nonzero[p] * digits_.number[n];
         negative |= nonzero[p] & digits_.negative[n];
@@ -66,6 +67,8 @@ class Counter {
     found[3] = taps;
   }
 
+  bool in_range() const { return largest_ < task_.input_size; }
+
   void add_groups(std::int64_t* sums) const {
     for (std::size_t w = 0; w < group_sums_.size(); ++w) sums[w] += group_sums_[w];
   }
@@ -79,7 +82,7 @@ class Counter {
     const std::uint8_t* codes = task_.codes + task_.base[i];
     const std::uint8_t* weights = task_.weights + task_.channel[i] * task_.depth * runs;
     std::uint32_t* even = counts_.data();
-    std::uint32_t* odd = even + (tables_ == 2 ? pairs_ : 0);
+    std::uint32_t* odd = even + (tables_ == 2 ? stride_ : 0);
     const auto u = static_cast<std::uint32_t>(task_.input_size);
     for (std::int64_t r = 0; r < runs; ++r) {
       if (offsets[r] < 0) continue;
@@ -89,8 +92,12 @@ class Counter {
       for (; d + 1 < task_.depth; d += 2, x += 2 * task_.depth_step, w += 2 * runs) {
         ++even[w[0] * u + x[0]];
         ++odd[w[runs] * u + x[task_.depth_step]];
+        largest_ = std::max(largest_, std::max(x[0], x[task_.depth_step]));
       }
-      if (d < task_.depth) ++even[w[0] * u + x[0]];
+      if (d < task_.depth) {
+        ++even[w[0] * u + x[0]];
+        largest_ = std::max(largest_, x[0]);
+      }
     }
   }
 
@@ -98,17 +105,20 @@ class Counter {
   const Digits& digits_;
   std::size_t pairs_;
   int tables_;
+  std::size_t stride_;
   std::vector<std::uint32_t> counts_;
   std::vector<std::int64_t> groups_, group_sums_;
+  std::uint8_t largest_ = 0;
 };
 
 }  // namespace
 
-void count_pairs(const PairTask& task, int threads, std::int32_t* found, std::int64_t* group_sums) {
+bool count_pairs(const PairTask& task, int threads, std::int32_t* found, std::int64_t* group_sums) {
   const Digits digits(task.runs * task.depth);
   std::atomic<std::int64_t> next{0};
   std::mutex guard;
   std::exception_ptr failure;
+  bool in_range = true;
   const auto work = [&] {
     try {
       Counter counter(task, digits);
@@ -117,6 +127,7 @@ void count_pairs(const PairTask& task, int threads, std::int32_t* found, std::in
           counter.neuron(i, found + i * kPairFields);
       const std::lock_guard<std::mutex> lock(guard);
       counter.add_groups(group_sums);
+      in_range = in_range && counter.in_range();
     } catch (...) {
       const std::lock_guard<std::mutex> lock(guard);
       failure = std::current_exception();
@@ -132,6 +143,7 @@ void count_pairs(const PairTask& task, int threads, std::int32_t* found, std::in
   work();
   for (std::thread& thread : pool) thread.join();
   if (failure) std::rethrow_exception(failure);
+  return in_range;
 }
 
 }  // namespace rapidnn

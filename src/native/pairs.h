@@ -25,6 +25,7 @@ constexpr int kPairFields = 4;
 
 // found: per neuron the digits of counts of non-zero products, whether one is negative, occupied counters of non-zero
 // products, and taps inside the input. group_sums: of each neuron's r-th largest weight group, weight_size of them.
-void count_pairs(const PairTask& task, int threads, std::int32_t* found, std::int64_t* group_sums);
+// False, and nothing to rely on, if an input code is not below input_size.
+bool count_pairs(const PairTask& task, int threads, std::int32_t* found, std::int64_t* group_sums);
 
 }  // namespace rapidnn

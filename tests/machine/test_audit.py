@@ -87,7 +87,7 @@ def test_ledgers_add_and_scale(first, second, factor):
     for name in COMPONENTS:
         charge = both[name]
         assert charge.bits == pytest.approx(charge.read_bits + charge.moved_bits + charge.written_bits)
-    assert Charge(1, 2, 3, 4) + Charge() == Charge(1, 2, 3, 4)
+    assert Charge(1, 2, 3, 4).bits == 6
 
 
 def test_two_ways_cover_the_same_components():

@@ -277,7 +277,7 @@ def test_constants_that_do_not_enter_change_nothing(make):
     hosted = make is host_program
     counted = entering(hardware, hosted=hosted, linked=hosted)
     assert sum(cost.confidence.values()) == len(counted)
-    for name, record in hardware.constants().items():
+    for name, record in hardware.constants.items():
         free = name not in counted and not name.startswith(("claims", "recalled"))
         if free and isinstance(record.value, int | float):
             changed = cost_of(program, {name: record.value + 1}, statistics)

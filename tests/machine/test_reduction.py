@@ -7,9 +7,19 @@ from hypothesis import strategies as st
 from rapidnn.machine.micro.crossbar import Crossbar
 from rapidnn.machine.micro.programmes import compressor
 from rapidnn.machine.micro.reduction import Reduction, Rows
+from rapidnn.machine.passes import native_schedule
 from rapidnn.machine.reduction import copy_rounds, most_held, reduction_schedule, slot_rows
 
 BITS = 6
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.integers(0, 3000), max_size=20), st.integers(1, 130))
+def test_the_native_schedule_is_the_same(addends, lanes):
+    values = np.array(addends, np.int64)
+    plain, native = reduction_schedule(values, lanes), native_schedule(values, lanes)
+    for field in ("steps", "stages", "rounds", "moves"):
+        assert (getattr(plain, field) == getattr(native, field)).all(), field
 
 
 def executed(addends, lanes, at_once=1, seed=0):

@@ -36,7 +36,7 @@ def show(
     from rapidnn.machine import load_hardware
 
     described = load_hardware(name, options.overrides(changes))
-    constants = described.constants()
+    constants = described.constants
     table = Table(title=described.title)
     for column in ("constant", "value", "unit", "node nm", "confidence", "source"):
         table.add_column(column, overflow="fold")

@@ -77,7 +77,7 @@ class Floor:
         """Area of one block by part."""
         return block_area_um2(self.hardware, [stage.cost.layer for stage in self.stages])
 
-    @property
+    @cached_property
     def pitch_mm(self) -> float:
         """Side of one block, taken as a square."""
         return math.sqrt(sum(self.block_parts_um2.values())) / 1000
@@ -86,17 +86,17 @@ class Floor:
         """Blocks of a layer, all replicas."""
         return self.stages[index].placement.blocks * self.replicas[index]
 
-    @property
+    @cached_property
     def blocks_used(self) -> int:
         """Blocks in use at once, at most."""
         return max(sum(self.blocks(i) for i in turn) for turn in self.turns)
 
-    @property
+    @cached_property
     def chips(self) -> int:
         """Chips there are: as many as given, or as hold one replica of every layer."""
         return chips_there(self.stages, self.hardware)
 
-    @property
+    @cached_property
     def reloaded(self) -> bool:
         """Whether the tables of layers are written again for every batch."""
         return len(self.turns) > 1 or any(stage.placement.turns > 1 for stage in self.stages)

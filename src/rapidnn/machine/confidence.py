@@ -33,7 +33,7 @@ def entering(
     left_out += [] if hosted else ["host."]
     left_out += [] if linked else ["link."]
     left_out += [] if reloaded else ["memory.", "chip.batch"]
-    records = hardware.constants()
+    records = hardware.constants
     return {name: record for name, record in records.items() if not name.startswith(tuple(left_out))}
 
 

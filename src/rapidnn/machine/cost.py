@@ -28,7 +28,8 @@ class LayerCost:
     counts as one multiply-accumulate.
     ``cycles`` are mean cycles of one neuron by phase. ``stage_ns`` is the time of the layer's busiest block.
     ``writes_mean`` and ``writes_hottest`` count writes per working cell of the busiest block. ``turn`` numbers the lot
-    of layers that lie in the blocks together, from 0. ``*_standard_error`` are those of the sampled neurons' means.
+    of layers that lie in the blocks together, from 0; layers of different turns share blocks and their area.
+    ``*_standard_error`` are those of the sampled neurons' means.
     """
 
     name: str

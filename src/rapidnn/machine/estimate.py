@@ -18,7 +18,7 @@ from rapidnn.machine.host import HostLayer, host_ledger, host_ns, link_ns
 from rapidnn.machine.layer_costs import block_stage_cost, host_stage_cost
 from rapidnn.machine.layers import Layer
 from rapidnn.machine.ledger import BLOCK_COMPONENTS, ZEROS, Ledger
-from rapidnn.machine.lifetime import busiest_writes, lifetime_s
+from rapidnn.machine.lifetime import Wear, busiest_writes, layer_wear, lifetime_s
 from rapidnn.machine.macro import Profile
 from rapidnn.machine.notes import floor_notes, hardware_notes, host_notes
 from rapidnn.machine.peak import peak_points
@@ -113,6 +113,11 @@ class _Estimate:
             areas[buffer.producer] += buffer_area_um2(self.hardware, buffer.bits * buffer.copies)
         return areas
 
+    @cached_property
+    def wears(self) -> list[Wear]:
+        """Writes of every layer in blocks."""
+        return [layer_wear(self.floor, index) for index in range(len(self.layers))]
+
     def cost(self) -> Cost:
         """The whole result."""
         by_layer = self._by_layer()
@@ -124,6 +129,7 @@ class _Estimate:
         area = sum(areas.values())
         peak = peak_points(self.hardware)
         ways = self._two_ways(total, timing)
+        worn = busiest_writes(self.floor, self.wears)
         gops = 2 * macs / timing.period_ns
         return Cost(
             hardware=self.hardware.name,
@@ -150,9 +156,9 @@ class _Estimate:
             blocks_used=self.floor.blocks_used,
             utilisation=self._work_ns() / (self._blocks_total() * timing.period_ns),
             kib_per_neuron=self._kib_per_neuron(),
-            lifetime_s=self._lifetime_s("hottest", timing),
-            lifetime_rotated_s=self._lifetime_s("rotated", timing),
-            lifetime_levelled_s=self._lifetime_s("mean", timing),
+            lifetime_s=lifetime_s(worn.hottest, timing.period_ns, self.hardware),
+            lifetime_rotated_s=lifetime_s(worn.rotated, timing.period_ns, self.hardware),
+            lifetime_levelled_s=lifetime_s(worn.mean, timing.period_ns, self.hardware),
             idle_power_w=ways[0].idle_pj / timing.period_ns / 1000 if ways else 0.0,
             energy_interval_95=energy_interval_95(by_layer),
             time_interval_95=time_interval_95(by_layer),
@@ -171,7 +177,11 @@ class _Estimate:
                 linked=self._linked,
                 reloaded=self.floor.reloaded,
             ),
-            notes=(*hardware_notes(self.hardware), *floor_notes(self.floor), *host_notes(by_layer)),
+            notes=(
+                *hardware_notes(self.hardware),
+                *floor_notes(self.floor, peak=bool(peak)),
+                *host_notes(by_layer),
+            ),
         )
 
     @property
@@ -193,6 +203,7 @@ class _Estimate:
                 self.ledgers[stage.name],
                 self.stage_ns[stage.name],
                 self.buffers_um2[stage.name],
+                self.wears[index[stage.name]],
             )
             for stage in self.pipeline
         )
@@ -212,10 +223,6 @@ class _Estimate:
         arriving += self.layers[index].float_elements * FLOAT_BITS
         cycles = self.floor.stages[index].cycles(self.floor.replicas[index])
         return cycles * self.hardware.rna.cycle_ns.value + link_ns(arriving, self.hardware)
-
-    def _lifetime_s(self, which: str, timing: Timing) -> float:
-        writes = busiest_writes(self.floor, lambda wear: float(getattr(wear, which)))
-        return lifetime_s(writes, timing.period_ns, self.hardware)
 
     def _areas_um2(self) -> dict[str, float]:
         used = self.floor.blocks_used

@@ -7,7 +7,7 @@ from rapidnn.machine.cost import HOST, MACHINE, LayerCost
 from rapidnn.machine.edges import FLOAT_BITS
 from rapidnn.machine.host import HostLayer, host_ns
 from rapidnn.machine.ledger import Ledger
-from rapidnn.machine.lifetime import layer_wear
+from rapidnn.machine.lifetime import Wear
 from rapidnn.machine.precision import cycles_standard_error
 from rapidnn.machine.records import Hardware
 from rapidnn.machine.statistics import StepStatistics
@@ -20,11 +20,11 @@ def block_stage_cost(
     ledger: Ledger,
     stage_ns: float,
     buffer_um2: float,
+    wear: Wear,
 ) -> LayerCost:
     """A layer in blocks; ``counted`` are its statistics where it accumulates."""
     stage = floor.stages[index]
     layer, cost = stage.cost.layer, stage.cost
-    wear = layer_wear(floor, index)
     error = cycles_standard_error(counted, cost.profile, cost.cycles_by_addends) if counted else 0.0
     return LayerCost(
         name=layer.name,

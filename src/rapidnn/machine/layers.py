@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -147,7 +148,7 @@ class Layer:
         """Bits of one weight code."""
         return code_bits(self.weights)
 
-    @property
+    @cached_property
     def most_addends(self) -> int:
         """No neuron can have more addends than this, whatever the data.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, Self
 
@@ -129,29 +128,13 @@ class Charge:
         """All bits, each as often as it is read, moved or written."""
         return self.read_bits + self.moved_bits + self.written_bits
 
-    def __add__(self, other: Charge) -> Charge:
-        return Charge(
-            self.read_bits + other.read_bits,
-            self.moved_bits + other.moved_bits,
-            self.written_bits + other.written_bits,
-            self.energy_pj + other.energy_pj,
-        )
-
-    def __mul__(self, factor: float) -> Charge:
-        return Charge(
-            self.read_bits * factor,
-            self.moved_bits * factor,
-            self.written_bits * factor,
-            self.energy_pj * factor,
-        )
-
 
 class Ledger:
     """Charges by component; adding up ledgers adds up components, so totals close by construction."""
 
-    def __init__(self, charges: Mapping[str, Charge] | None = None) -> None:
-        self._charges = {name: Charge() for name in COMPONENTS}
-        self._charges.update(charges or {})
+    def __init__(self) -> None:
+        # Four sums by component: bits read, moved and written, and pJ. They are added to in place.
+        self._sums = {name: [0.0, 0.0, 0.0, 0.0] for name in COMPONENTS}
 
     def charge(
         self,
@@ -166,33 +149,42 @@ class Ledger:
 
         ``action`` says what happens to the bits; by default what the component always does.
         """
-        read, moved, written = _ACTIONS[action] if action else _SHARES.get(component, _ACTIONS["read"])
-        energy = bits * pj_per_bit + pj
-        self._charges[component] += Charge(bits * read, bits * moved, bits * written, energy)
+        shares = _ACTIONS[action] if action else _SHARES.get(component, _ACTIONS["read"])
+        sums = self._sums[component]
+        for place, share in enumerate(shares):
+            if share:
+                sums[place] += bits * share
+        sums[3] += bits * pj_per_bit + pj
         return self
 
     def __add__(self, other: Ledger) -> Ledger:
-        return Ledger({name: charge + other._charges[name] for name, charge in self._charges.items()})
+        total = Ledger()
+        for name, sums in total._sums.items():
+            sums[:] = [a + b for a, b in zip(self._sums[name], other._sums[name], strict=True)]
+        return total
 
     def __mul__(self, factor: float) -> Ledger:
-        return Ledger({name: charge * factor for name, charge in self._charges.items()})
+        scaled = Ledger()
+        for name, sums in scaled._sums.items():
+            sums[:] = [value * factor for value in self._sums[name]]
+        return scaled
 
     def __getitem__(self, component: str) -> Charge:
         """The charge of one component."""
-        return self._charges[component]
+        return Charge(*self._sums[component])
 
     @property
     def energy_pj(self) -> float:
         """Total energy."""
-        return sum(charge.energy_pj for charge in self._charges.values())
+        return sum(sums[3] for sums in self._sums.values())
 
     def energies_pj(self) -> dict[str, float]:
         """Energy by component."""
-        return {name: charge.energy_pj for name, charge in self._charges.items()}
+        return {name: sums[3] for name, sums in self._sums.items()}
 
     def bits(self) -> dict[str, float]:
         """Bits by component, each as often as it is read, moved or written."""
-        return {name: charge.bits for name, charge in self._charges.items()}
+        return {name: sum(sums[:3]) for name, sums in self._sums.items()}
 
 
 _ACTIONS: dict[Action, tuple[float, float, float]] = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rapidnn.machine.chip import Floor
@@ -41,13 +41,21 @@ def layer_wear(floor: Floor, index: int) -> Wear:
     if not floor.reloaded:
         return Wear(mean, hottest, min(hottest, rotated))
     # A row that held tables in one turn may be a working row in the next: both count.
-    loads = 1 / hardware.chip.batch.value
+    loads = stage.placement.turns / hardware.chip.batch.value
     return Wear(mean + loads, hottest + loads, min(hottest, rotated) + loads)
 
 
-def busiest_writes(floor: Floor, of: Callable[[Wear], float]) -> float:
-    """Writes of one input to the most worn cell of any block; turns share the blocks, so theirs add up."""
-    return sum(max(of(layer_wear(floor, index)) for index in turn) for turn in floor.turns)
+def busiest_writes(floor: Floor, wears: Sequence[Wear]) -> Wear:
+    """Writes of one input to the most worn cell of any block; turns share the blocks, so theirs add up.
+
+    ``wears`` are the layers', in the floor's order.
+    """
+    parts = [[wears[index] for index in turn] for turn in floor.turns]
+    return Wear(
+        mean=sum(max(wear.mean for wear in turn) for turn in parts),
+        hottest=sum(max(wear.hottest for wear in turn) for turn in parts),
+        rotated=sum(max(wear.rotated for wear in turn) for turn in parts),
+    )
 
 
 def lifetime_s(writes: float, period_ns: float, hardware: Hardware) -> float:

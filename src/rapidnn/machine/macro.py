@@ -98,7 +98,7 @@ class NeuronCost:
     cell_writes: float
     hottest_writes: float
 
-    @property
+    @cached_property
     def mean_cycles(self) -> float:
         """Mean cycles of a neuron."""
         return sum(self.phases.values())
@@ -165,6 +165,7 @@ class NeuronModel:
         filled = float((-(-self.layer.place_taps // self.hw.delivery.fill_width.value)).mean())
         return max(gathered, filled) + residuals
 
+    @cached_property
     def phase_cycles(self) -> dict[str, Float64]:
         """Cycles of each phase for each value of A, float64 ``(V,)``."""
         rna, work = self.hw.rna, self.work
@@ -201,7 +202,7 @@ class NeuronModel:
 
     def cost(self) -> NeuronCost:
         """Cycles, energy and writes of one neuron."""
-        by_phase = self.phase_cycles()
+        by_phase = self.phase_cycles
         energy = Ledger()
         if self.layer.counted:
             self._charge_counting(energy)

@@ -48,7 +48,7 @@ def estimate(
     overrides
         Constants to change, by dotted field: ``{"rna.cycle_ns": 1}``.
     neurons_per_step
-        Neurons whose codes are counted, per layer and batch; by default a hundredth, at least 256 and at most 1024.
+        Neurons whose codes are counted, per layer and batch; by default one in 20,000, at least 64 and at most 1024.
     exact
         Count all neurons, whatever it takes.
     threads

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-
-from pydantic import BaseModel
+from collections.abc import Sequence
 
 from rapidnn.machine.chip import Floor
 from rapidnn.machine.cost import HOST, LayerCost
+from rapidnn.machine.description import SET_BY_USER
 from rapidnn.machine.ledger import HOST_COMPONENTS
 from rapidnn.machine.macro import NeuronModel
 from rapidnn.machine.passes import addends_at_once, passes
-from rapidnn.machine.peak import peak_points
 from rapidnn.machine.records import Constant, Hardware
 
 
@@ -27,7 +25,7 @@ def hardware_notes(hardware: Hardware) -> list[str]:
     ]
 
 
-def floor_notes(floor: Floor) -> list[str]:
+def floor_notes(floor: Floor, *, peak: bool) -> list[str]:
     """What did not fit: counters, tables, the reference neuron, the chip."""
     notes, hardware = [], floor.hardware
     layers = [(stage.cost.layer, stage) for stage in floor.stages]
@@ -44,7 +42,7 @@ def floor_notes(floor: Floor) -> list[str]:
         for layer, stage in layers
         if (bits := stage.placement.reload_bits)
     ]
-    if not peak_points(hardware, ()):
+    if not peak:
         notes.append("no peak is stated: the reference neuron does not fit this machine")
     in_passes = {
         y.name: int(passes(s.cost.profile.addends, addends_at_once(y, hardware)).max())
@@ -114,9 +112,11 @@ def _copy_time(hardware: Hardware) -> list[str]:
 def _nodes(hardware: Hardware) -> list[str]:
     nodes = sorted(
         {
-            c.node_nm
-            for section, c in _records(hardware)
-            if c.node_nm and section not in ("claims", "recalled")
+            record.node_nm
+            for name, record in hardware.constants.items()
+            if isinstance(record, Constant)
+            and record.node_nm
+            and not name.startswith(("claims.", "recalled."))
         }
     )
     if len(nodes) < 2:
@@ -125,27 +125,9 @@ def _nodes(hardware: Hardware) -> list[str]:
 
 
 def _overridden(hardware: Hardware) -> list[str]:
-    changed = []
-    for name, section in hardware:
-        if isinstance(section, BaseModel):
-            for key, record in section:
-                if getattr(record, "source", None) == "set by the user":
-                    changed.append(f"{name}.{key} = {record.value}")
+    changed = [
+        f"{name} = {record.value}"
+        for name, record in hardware.constants.items()
+        if record.source == SET_BY_USER
+    ]
     return [f"set by the user: {', '.join(changed)}"] if changed else []
-
-
-def _records(hardware: Hardware) -> Iterator[tuple[str, Constant[float]]]:
-    """Every constant with its section's name, at any depth."""
-
-    def walk(section: str, item: object) -> Iterator[tuple[str, Constant[float]]]:
-        if isinstance(item, Constant):
-            yield section, item
-        elif isinstance(item, BaseModel):
-            for _, inner in item:
-                yield from walk(section, inner)
-        elif isinstance(item, dict):
-            for inner in item.values():
-                yield from walk(section, inner)
-
-    for name, value in hardware:
-        yield from walk(name, value)

@@ -154,9 +154,12 @@ def _places(
     place: Int64,
     strides: tuple[int, ...],
 ) -> tuple[Int64, NDArray[np.int32]]:
-    """Offsets of the taps at every distinct place, -1 outside the input, and each neuron's row of them."""
+    """Offsets of the taps at places, -1 outside the input, and each neuron's row of them."""
     assert step.window is not None
-    distinct, rows = np.unique(place, return_inverse=True)
+    if len(place) < math.prod(neurons.shape[1:]):
+        distinct, rows = place, np.arange(len(place))
+    else:
+        distinct, rows = np.unique(place, return_inverse=True)
     spatial_in = program.shapes[step.source][1:]
     offset, inside = window_taps(step.window, spatial_in, neurons.shape[1:], distinct)
     return np.where(inside, offset * strides[-1], -1), rows.astype(np.int32)

@@ -11,9 +11,10 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from rapidnn import _native
 from rapidnn.machine.layers import Layer
 from rapidnn.machine.records import Hardware
-from rapidnn.machine.reduction import Schedule, addends_in, copy_rounds, reduction_schedule, slot_rows
+from rapidnn.machine.reduction import Schedule, addends_in, copy_rounds, slot_rows
 from rapidnn.machine.work import CONSTANT_ROWS, block_work
 
 Int64 = NDArray[np.int64]
@@ -51,6 +52,14 @@ def passes(addends: Int64, at_once: int) -> Int64:
     return np.asarray(1 + -(-np.maximum(addends - at_once, 0) // (at_once - 2)), np.int64)
 
 
+def native_schedule(addends: Int64, lanes: int) -> Schedule:
+    """:func:`~rapidnn.machine.reduction.reduction_schedule`, natively: one number of addends after the other."""
+    wanted = np.ascontiguousarray(addends, np.int64)
+    found = np.empty((3, len(wanted)), np.int64)
+    _native.reduction_schedule(wanted, lanes, found)
+    return Schedule(np.maximum(wanted - 2, 0), *found)
+
+
 def schedule_in_passes(addends: Int64, lanes: int, at_once: int) -> Schedule:
     """Like :func:`~rapidnn.machine.reduction.reduction_schedule`, in a block that holds ``at_once`` addends.
 
@@ -58,9 +67,9 @@ def schedule_in_passes(addends: Int64, lanes: int, at_once: int) -> Schedule:
     all cases.
     """
     if int(addends.max(initial=0)) <= at_once:
-        return reduction_schedule(addends, lanes)
+        return native_schedule(addends, lanes)
     extra = passes(addends, at_once) - 1
-    last = reduction_schedule(addends - extra * (at_once - 2), lanes)
+    last = native_schedule(addends - extra * (at_once - 2), lanes)
     full = _full(at_once, lanes)
     return Schedule(
         steps=np.maximum(addends - 2, 0),
@@ -84,5 +93,5 @@ def copies_in_passes(addends: Int64, lanes: int, at_once: int, parallel: int) ->
 
 @lru_cache(maxsize=1024)
 def _full(at_once: int, lanes: int) -> tuple[int, int, int]:
-    found = reduction_schedule(np.array([at_once]), lanes)
+    found = native_schedule(np.array([at_once]), lanes)
     return int(found.stages[0]), int(found.rounds[0]), int(found.moves[0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +53,7 @@ def reference_layer(hardware: Hardware, inputs: int) -> Layer:
     )
 
 
+@lru_cache(maxsize=128)
 def uniform_profile(inputs: int, weights: int, codes: int) -> Profile:
     """Expected statistics of K independent, uniformly distributed pairs of codes with non-zero products and a bias.
 

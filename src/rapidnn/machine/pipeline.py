@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from weakref import WeakKeyDictionary
 
 from rapidnn.machine.edges import stored_edges
 from rapidnn.machine.host import HostLayer, host_layer, moves_only, tail_layer
@@ -24,8 +25,18 @@ from rapidnn.tables.program import (
 _OWN = EncodeInput | EncodeReal | WeightedSum | PooledSum | CodeSum | CodeProduct
 
 
+_PLANS: WeakKeyDictionary[Program, tuple[Layer | HostLayer, ...]] = WeakKeyDictionary()
+"""A program does not change, and many machines are tried on one."""
+
+
 def plan_stages(program: Program) -> tuple[Layer | HostLayer, ...]:
     """The program's stages in pipeline order, the encoding of the input first, a softmax of the result last."""
+    if program not in _PLANS:
+        _PLANS[program] = _plan(program)
+    return _PLANS[program]
+
+
+def _plan(program: Program) -> tuple[Layer | HostLayer, ...]:
     home = homes(program)
     members: dict[str, list[Step]] = {}
     for step in program.steps:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -297,6 +298,7 @@ class Hardware(Strict):
         """Words of ``word_bits`` that add at once: ``floor(columns / N)`` in every partition, SPEC section 3."""
         return min(self.rna.columns.value // word_bits * self.rna.partitions.value, self.rna.max_lanes.value)
 
+    @cached_property
     def constants(self) -> dict[str, Constant[Any] | Choice[Any]]:
         """Every constant and choice by its dotted name, as ``--set`` takes it, in the order of the description."""
         return dict(_records("", self))

@@ -31,7 +31,7 @@ def stage_time(layer: Layer, profile: Profile, hardware: Hardware) -> StageTime:
     if hardware.chip.chips.value:
         placement = fold(placement, layer, hardware.chip.chips.value * hardware.chip.blocks)
     model = NeuronModel(layer, profile, hardware)
-    return StageTime(model.cost(), placement, hardware, interval(model.phase_cycles(), hardware))
+    return StageTime(model.cost(), placement, hardware, interval(model.phase_cycles, hardware))
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +68,7 @@ class StageTime:
         layer = self.cost.layer
         return -(-layer.places // replicas) * self.placement.rounds(layer)
 
+    @cached_property
     def round_cycles(self) -> float:
         """Cycles from one round of neurons to the next: the mean of the slowest where blocks wait for each other."""
         if self.hardware.delivery.mode.value == "broadcast":
@@ -79,31 +80,40 @@ class StageTime:
 
     def cycles(self, replicas: int) -> float:
         """Cycles of the busiest block for one input: its rounds, and what the last neuron takes beyond its interval."""
-        layer, profile = self.cost.layer, self.cost.profile
         blocks = self.placement.blocks * replicas
         n = self.busiest_neurons(replicas)
-        total = n * self.round_cycles() + self.cost.mean_cycles - self.mean_interval
+        total = n * self.round_cycles + self._fixed_cycles
         if self.hardware.delivery.mode.value != "broadcast":
-            slowest = profile.mean_of_largest(self.interval_by_addends, blocks)
+            slowest = self.cost.profile.mean_of_largest(self.interval_by_addends, blocks)
             total += math.sqrt(n) * (slowest - self.mean_interval)
-        for pool in layer.pools:
-            total += -(-pool.windows // blocks) * pool_search(self.hardware, pool).cycles
-        return (
-            total
-            + self.placement.am_loads * self.placement.am_load_rows * self.hardware.rna.read_cycles.value
-        )
+        for windows, cycles in self._pools:
+            total += -(-windows // blocks) * cycles
+        return total
+
+    @cached_property
+    def _fixed_cycles(self) -> float:
+        """What does not depend on the replicas: the last neuron beyond its interval, and the loads of the AM."""
+        loaded = self.placement.am_loads * self.placement.am_load_rows * self.hardware.rna.read_cycles.value
+        return self.cost.mean_cycles - self.mean_interval + loaded
+
+    @cached_property
+    def _pools(self) -> list[tuple[int, float]]:
+        """Windows of each max pool, and the cycles of one."""
+        return [(pool.windows, pool_search(self.hardware, pool).cycles) for pool in self.cost.layer.pools]
 
     def next_useful(self, replicas: int) -> int:
         """The least larger number of replicas that shortens the stage; the same if there is none.
 
         Only these change the busiest block's places or its share of the pools' windows.
         """
-        layer, blocks = self.cost.layer, self.placement.blocks
-        larger = [_next(layer.places, replicas)]
-        for pool in layer.pools:
-            fewer = -(-pool.windows // (blocks * replicas)) - 1
-            larger.append(-(-pool.windows // (blocks * fewer)) if fewer > 0 else replicas)
-        return min((r for r in larger if r > replicas), default=replicas)
+        larger = _next(self.cost.layer.places, replicas)
+        blocks = self.placement.blocks
+        for windows, _ in self._pools:
+            fewer = -(-windows // (blocks * replicas)) - 1
+            if fewer > 0:
+                sooner = -(-windows // (blocks * fewer))
+                larger = sooner if larger == replicas else min(larger, sooner)
+        return larger
 
 
 def _next(items: int, shares: int) -> int:

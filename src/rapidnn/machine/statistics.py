@@ -24,8 +24,8 @@ from rapidnn.tables.program import CodeSum, Program
 FORMAT = 1
 _CHUNK = 1 << 22
 """Tap offsets and neurons handled at once."""
-_LEAST, _MOST, _SHARE = 256, 1024, 0.01
-"""Neurons sampled of a step by default: a hundredth, which costs a few hundredths of running them, within limits."""
+_LEAST, _MOST, _SHARE = 64, 1024, 1 / 20_000
+"""Neurons sampled of a step by default: so few that counting them costs a few hundredths of running all."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,8 @@ class StepStatistics:
     @property
     def addends_sum(self) -> int:
         """Total number of addends of the sampled neurons."""
-        return sum(a * n for a, n in self.addends)
+        values, times = np.array(self.addends, np.int64).reshape(-1, 2).T
+        return int(values @ times)
 
     @property
     def mean_addends(self) -> float:
@@ -65,8 +66,8 @@ class StepStatistics:
         """Standard error of :attr:`mean_addends` as the mean of all observed neurons; 0 where all were counted."""
         if self.sampled < 2 or self.sampled == self.observed:
             return 0.0 if self.sampled == self.observed else math.inf
-        mean = self.mean_addends
-        variance = sum(n * (a - mean) ** 2 for a, n in self.addends) / (self.sampled - 1)
+        values, times = np.array(self.addends, np.int64).reshape(-1, 2).T
+        variance = float(times @ (values - self.mean_addends) ** 2) / (self.sampled - 1)
         return math.sqrt(variance / self.sampled * (1 - self.sampled / self.observed))
 
 
@@ -158,7 +159,7 @@ class StatisticsCollector:
         Picks the sampled neurons.
     neurons_per_step
         Neurons sampled of each accumulation step in every observed batch, without replacement; a batch that has no
-        more is counted completely. None takes a hundredth of them, at least 256 and at most 1024.
+        more is counted completely. None takes one in 20,000, at least 64 and at most 1024.
     exact
         Count all neurons.
     threads

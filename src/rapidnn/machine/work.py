@@ -7,6 +7,7 @@ takes; a description may also state the cycles and cells of a programme that onl
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from rapidnn.machine.micro.programmes import ADDERS, COMPRESSORS, adder, compressor
 from rapidnn.machine.records import Hardware
@@ -35,6 +36,20 @@ class Work:
 
 def block_work(hardware: Hardware, word_bits: int) -> Work:
     """The work of a description's programmes on words of ``word_bits``."""
+    rna = hardware.rna
+    names = rna.compressor.value, rna.adder.value
+    if names[0] in COMPRESSORS and names[1] in ADDERS:
+        return _counted(*names, word_bits, rna.shift_interconnect.value)
+    return _work(hardware, word_bits)
+
+
+@lru_cache(maxsize=256)
+def _counted(step: str, add: str, n: int, shift: bool) -> Work:
+    first, last = _counted_step(step, n, shift), _counted_final(add, n, shift)
+    return Work(*first[:4], *last[:3], max(first[4], last[3]))
+
+
+def _work(hardware: Hardware, word_bits: int) -> Work:
     shift = hardware.rna.shift_interconnect.value
     step_cycles, lane_cycles, step_nor, step_init, step_rows = _step(hardware, word_bits, shift)
     add_cycles, add_nor, add_init, add_rows = _final(hardware, word_bits, shift)
@@ -45,14 +60,7 @@ def block_work(hardware: Hardware, word_bits: int) -> Work:
 def _step(hardware: Hardware, n: int, shift: bool) -> tuple[int, int, int, int, int]:
     name = hardware.rna.compressor.value
     if name in COMPRESSORS:
-        found = compressor(name, n, shift)
-        return (
-            found.cycles,
-            found.cycles_per_lane,
-            found.nor_outputs,
-            found.init_writes,
-            len(found.scratch),
-        )
+        return _counted_step(name, n, shift)
     stated = hardware.compressor
     nor, init = stated.nor_outputs_per_bit.value * n, stated.init_writes_per_bit.value * n
     copies = 0 if shift else n
@@ -63,10 +71,21 @@ def _step(hardware: Hardware, n: int, shift: bool) -> tuple[int, int, int, int, 
 def _final(hardware: Hardware, n: int, shift: bool) -> tuple[int, int, int, int]:
     name = hardware.rna.adder.value
     if name in ADDERS:
-        found = adder(name, n, shift)
-        return found.cycles, found.nor_outputs, found.init_writes, len(found.scratch)
+        return _counted_final(name, n, shift)
     stated = hardware.adder
     cycles = stated.cycles_per_bit.value * n + stated.cycles_fixed.value
     copies = 0 if shift else 2 * (n - 1)  # the carry's inverse and a gate along the row
     nor, init = stated.nor_outputs_per_bit.value * n, stated.init_writes_per_bit.value * n
     return cycles + copies, nor + copies, init + copies, stated.nor_outputs_per_bit.value
+
+
+@lru_cache(maxsize=256)
+def _counted_step(name: str, n: int, shift: bool) -> tuple[int, int, int, int, int]:
+    found = compressor(name, n, shift)
+    return found.cycles, found.cycles_per_lane, found.nor_outputs, found.init_writes, len(found.scratch)
+
+
+@lru_cache(maxsize=256)
+def _counted_final(name: str, n: int, shift: bool) -> tuple[int, int, int, int]:
+    found = adder(name, n, shift)
+    return found.cycles, found.nor_outputs, found.init_writes, len(found.scratch)

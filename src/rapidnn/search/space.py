@@ -126,7 +126,7 @@ def _lists(where: str, section: str, found: Any) -> dict[str, tuple[Value, ...]]
 def _known(machine: Mapping[str, Any], hardware: str) -> dict[str, Any]:
     """Of the built-in choices those that this machine's description has."""
     described = load_hardware(hardware)
-    constants = described.constants()
+    constants = described.constants
     return {name: values for name, values in machine.items() if name in constants}
 
 

@@ -50,7 +50,7 @@ def assert_equal_to_macro(done, edges, hardware, sample):
     """Cycles of every phase, bits of every component, writes in all and to the hottest cell: exactly equal."""
     model = macro_of(done.neuron, edges, hardware, sample)
     cost = model.cost()
-    cycles = {name: float(values[0]) for name, values in model.phase_cycles().items()}
+    cycles = {name: float(values[0]) for name, values in model.phase_cycles.items()}
     assert cycles == {name: done.phases.get(name, 0) for name in cycles}
     assert set(done.phases) <= set(cycles)
     bits = cost.energy.bits()

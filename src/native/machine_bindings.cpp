@@ -6,6 +6,7 @@
 
 #include "bindings.h"
 #include "pairs.h"
+#include "schedule.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -28,7 +29,7 @@ bool below(const std::uint8_t* codes, std::size_t n, int size) {
   return most < size || n == 0;
 }
 
-// Indices and codes come from Python: all are checked, so that no count falls outside its table.
+// Indices and codes come from Python: all are checked, input codes while they are counted.
 void count(Row<std::uint8_t> codes, Row<std::int64_t> base, Grid<std::int64_t> offsets, Row<std::int32_t> place,
            std::int64_t depth, std::int64_t depth_step, Grid<std::uint8_t> weights, Row<std::int32_t> channel,
            Grid<std::uint8_t> nonzero, Row<std::int32_t> table, int weight_size, int input_size, int threads,
@@ -52,7 +53,6 @@ void count(Row<std::uint8_t> codes, Row<std::int64_t> base, Grid<std::int64_t> o
     require(table.data()[i] >= 0 && table.data()[i] < static_cast<std::int64_t>(nonzero.shape(0)), "table out of range");
     require(base.data()[i] >= 0 && base.data()[i] + reach < static_cast<std::int64_t>(codes.size()), "base out of range");
   }
-  require(below(codes.data(), codes.size(), input_size), "an input code is out of range");
   const std::size_t row = weights.shape(1);
   if (n < channels) {
     for (std::int64_t i = 0; i < n; ++i)
@@ -65,14 +65,30 @@ void count(Row<std::uint8_t> codes, Row<std::int64_t> base, Grid<std::int64_t> o
   const PairTask task{codes.data(), n,    base.data(),    place.data(),   channel.data(), table.data(), offsets.data(),
                       runs,         depth, depth_step, weights.data(), nonzero.data(), weight_size,  input_size};
   nb::gil_scoped_release release;
-  count_pairs(task, std::max(1, threads), neurons.data(), group_sums.data());
+  require(count_pairs(task, std::max(1, threads), neurons.data(), group_sums.data()), "an input code is out of range");
+}
+
+// addends: per neuron; found: rows of stages, rounds and moves.
+void schedule(Row<std::int64_t> addends, std::int64_t lanes,
+              nb::ndarray<std::int64_t, nb::numpy, nb::ndim<2>, nb::c_contig, nb::device::cpu> found) {
+  require(lanes > 0, "at least one lane");
+  require(found.shape(0) == 3 && found.shape(1) == addends.size(), "found has another shape");
+  const std::size_t n = addends.size();
+  for (std::size_t i = 0; i < n; ++i) {
+    require(addends.data()[i] >= 0, "no negative number of addends");
+    const Schedule one = reduction_schedule(addends.data()[i], lanes);
+    found.data()[i] = one.stages;
+    found.data()[n + i] = one.rounds;
+    found.data()[2 * n + i] = one.moves;
+  }
 }
 
 }  // namespace
 
-void bind_pairs(nb::module_& m) {
+void bind_machine(nb::module_& m) {
   m.def("count_pairs", &count, "codes"_a, "base"_a, "offsets"_a, "place"_a, "depth"_a, "depth_step"_a, "weights"_a,
         "channel"_a, "nonzero"_a, "table"_a, "weight_size"_a, "input_size"_a, "threads"_a, "neurons"_a, "group_sums"_a);
+  m.def("reduction_schedule", &schedule, "addends"_a, "lanes"_a, "found"_a);
 }
 
 }  // namespace rapidnn
