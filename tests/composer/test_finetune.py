@@ -147,7 +147,7 @@ def problem(samples=600, seed=0):
 
 def test_compose_with_finetune_loses_less_and_tells_of_it(tmp_path):
     model, x, labels = problem()
-    plain = rapidnn.compose(model, x[:300], 2, 3, validation=(x[:300], labels[:300]))
+    plain = rapidnn.compose(model, x[:300], 2, 3, validation=(x[:300], labels[:300]), recover="none")
     tuned = rapidnn.compose(
         model, x[:300], 2, 3, validation=(x[:300], labels[:300]), finetune=(x[300:], labels[300:]), epochs=5
     )

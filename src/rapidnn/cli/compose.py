@@ -48,6 +48,14 @@ def compose(
     concat: Annotated[
         str, typer.Option(help="Inputs of a concatenation share a codebook (unify) or not (reencode).")
     ] = ("unify"),
+    recover: Annotated[
+        str | None,
+        typer.Option(
+            help="Make up for quantisation error, without labels: none, bias or full; default full, none with "
+            "--max-loss, --finetune or --tree.",
+            show_default=False,
+        ),
+    ] = None,
     finetune: Annotated[
         bool,
         typer.Option(
@@ -91,7 +99,7 @@ def compose(
     chosen_u = None if input_codes is None else options.sizes(input_codes, "-u")
     check_bound(max_loss)
     w, u = (DEFAULT_SIZE if size is None else size for size in (chosen_w, chosen_u))
-    Settings(w, u, granularity, activation_rows, operand_bits, product_bits, concat, tree)  # type: ignore[arg-type]
+    Settings(w, u, granularity, activation_rows, operand_bits, product_bits, concat, tree, recover or "none")  # type: ignore[arg-type]
     if checkpoint is not None:
         check_output(checkpoint, weights, Path(network), output)
     check_output(output, weights, Path(network), None if data is None else Path(data))
@@ -118,6 +126,7 @@ def compose(
             operand_bits=operand_bits,
             product_bits=product_bits,
             concat=concat,  # type: ignore[arg-type]
+            recover=recover,  # type: ignore[arg-type]
             validation=validation,
             max_loss=max_loss,
             finetune=training,
@@ -136,6 +145,7 @@ def compose(
         "max_loss": None,
         "levels": None,
         "finetune": None,
+        "recovery": None,
         **composed.info,
     }
     outcome, finetuned = result["max_loss"], result["finetune"]
@@ -147,6 +157,7 @@ def compose(
             Text.assemble(f"level {level}: ", text.validation_line(found))
             for level, found in (composed.info.get("levels") or {}).items()
         ),
+        *([] if result["recovery"] is None else [text.recovery_line(result["recovery"])]),
         *([] if outcome is None else [text.budget_line(outcome)]),
         *([] if finetuned is None else [text.finetune_line(finetuned)]),
         f"artifact: {output} ({result['size_kib']:.0f} KiB)",

@@ -18,6 +18,7 @@ from rapidnn.composer.baseline import Comparison
 from rapidnn.composer.budget import BudgetReport
 from rapidnn.composer.finetune import FinetuneReport
 from rapidnn.composer.fixed_point import FixedPoint
+from rapidnn.composer.recover import RecoveryReport
 from rapidnn.execute.evaluate import Evaluation
 from rapidnn.frontends.support import NodeSupport
 from rapidnn.machine import Cost
@@ -68,6 +69,7 @@ def result_schemas() -> dict[str, dict[str, Any]]:
             validation=evaluation,
             max_loss={"anyOf": [_object(BudgetReport), {"type": "null"}]},
             finetune={"anyOf": [_object(FinetuneReport), {"type": "null"}]},
+            recovery={"anyOf": [_object(RecoveryReport), {"type": "null"}]},
         ),
         "evaluate": _object(
             Evaluation,

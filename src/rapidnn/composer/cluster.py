@@ -77,7 +77,7 @@ def cluster_all(
     ]
 
     def snap(bits: int) -> list[SnappedCodebook]:
-        return [_snap(centers, m, sse, bits) for (centers, _, sse), m in zip(optima, masses, strict=True)]
+        return [on_grid(centers, m, sse, bits) for (centers, _, sse), m in zip(optima, masses, strict=True)]
 
     books = snap(operand_bits)
     # Below the resolution of the sums themselves an error is none.
@@ -88,7 +88,7 @@ def cluster_all(
     return books
 
 
-def _snap(centers: Float64, mass: Float64, optimal: float, bits: int) -> SnappedCodebook:
+def on_grid(centers: Float64, mass: Float64, optimal: float, bits: int) -> SnappedCodebook:
     """Round centers to a grid whose scale has the least error; unsigned where no center is negative.
 
     Scales from the exact fit of the largest center down to half of it are tried (a coarser grid never fits better than

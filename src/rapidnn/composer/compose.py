@@ -15,6 +15,8 @@ from rapidnn.composer.finetune import Finetuning, TrainingData
 from rapidnn.composer.histogram import Histogram
 from rapidnn.composer.levels import choose_levels
 from rapidnn.composer.plan import Plan, plan_graph
+from rapidnn.composer.recover import Recovery
+from rapidnn.composer.recover import recover as run_recovery
 from rapidnn.composer.sample import calibrate, float_outputs
 from rapidnn.composer.settings import DEFAULT_SIZE, TREE_SIZES, Settings, Sizes, check_bound
 from rapidnn.composer.tabulate import sampled_edges, tabulate
@@ -44,6 +46,7 @@ def compose(
     operand_bits: int = 8,
     product_bits: int = 16,
     concat: Literal["unify", "reencode"] = "unify",
+    recover: Literal["none", "bias", "full"] | None = None,
     validation: tuple[Any, Any] | None = None,
     max_loss: float | None = None,
     tree: bool | int = False,
@@ -83,6 +86,12 @@ def compose(
     concat
         ``"unify"``: the inputs of a concatenation share one codebook, sampled jointly; ``"reencode"``: each keeps its
         own, and a code-to-code table translates.
+    recover
+        What is done about quantisation error, from the calibration data and without labels. ``"full"``: layer by layer,
+        weights, codes and biases are chosen anew so that the layer gives what the float network has there, from the
+        inputs that the composed layers before it produce. ``"bias"``: biases only. ``"none"``: nothing. Default
+        ``"full"``; but ``"none"`` with ``max_loss`` (each trial would be recovered, seconds to a minute), ``finetune``
+        and ``tree`` (not offered there). ``info["recovery"]`` tells what it did to each layer.
     validation
         Labelled samples ``(x, labels)``, preprocessed like the calibration data and never the test split: float and
         composed accuracy on them are stored in ``info["validation"]`` (see `rapidnn.execute.evaluate.Evaluation`).
@@ -117,6 +126,8 @@ def compose(
         If a setting is not possible, or the network produces NaN.
     """
     check_bound(max_loss)
+    if recover is None:
+        recover = "full" if not tree and max_loss is None and finetune is None else "none"
     default = DEFAULT_SIZE if max_loss is None else max(SIZES)
     settings = Settings(
         default if weights is None else weights,
@@ -127,6 +138,7 @@ def compose(
         product_bits,
         concat,
         max(TREE_SIZES) if tree is True else int(tree),
+        recover,
     )
     if threads is not None and (type(threads) is not int or threads < 1):
         raise ComposeError(f"threads={threads!r}: expected a positive integer")
@@ -208,16 +220,32 @@ def compose_graph(
     if settings.tree:
         return _compose_levels(graph, plan, histograms, settings, preprocess, info, progress)
 
+    recoveries: dict[Program, Recovery | None] = {}
+
     def compose_with(
         chosen: Settings, shown: Progress = _quiet, training: Finetuning | None = None
     ) -> Program:
         choices = choose(plan, histograms, chosen, lambda done, total: shown("cluster", done, total))
+        recovery = None
+        if chosen.recover != "none":
+            recovery = run_recovery(
+                graph,
+                plan,
+                choices,
+                chosen,
+                samples,
+                threads=threads,
+                progress=lambda done, total: shown("recover", done, total),
+            )
+            choices = recovery.choices
         if training is not None:
             tuned = training.run(graph, plan, histograms, choices, chosen, shown)
             choices, info["finetune"] = tuned.choices, tuned.report.to_json()
-        return tabulate(
+        made = tabulate(
             graph, plan, histograms, choices, chosen, lambda done, total: shown("tabulate", done, total)
         )
+        recoveries[made] = recovery
+        return made
 
     if budget is None:
         program = compose_with(settings, progress, training)
@@ -242,6 +270,9 @@ def compose_graph(
             "validation": found.evaluation.to_json(),
             "max_loss": outcome.to_json(),
         }
+    recovery = recoveries[program]
+    if recovery is not None:
+        info = info | {"recovery": recovery.report.to_json()}
     return ComposedNetwork(program, preprocess or Preprocess.identity(graph.input_shape), info)
 
 

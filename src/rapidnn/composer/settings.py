@@ -35,6 +35,7 @@ class Settings:
     concat: Literal["unify", "reencode"] = "unify"
     tree: int = 0
     """The codebook size at which tree codebooks are optimal; 0 for flat ones."""
+    recover: Literal["none", "bias", "full"] = "none"
 
     def __post_init__(self) -> None:
         for option in ("weights", "inputs"):
@@ -49,9 +50,15 @@ class Settings:
             )
         if self.concat not in ("unify", "reencode"):
             raise ComposeError(f"concat={self.concat!r}: expected 'unify' or 'reencode'")
+        if self.recover not in ("none", "bias", "full"):
+            raise ComposeError(f"recover={self.recover!r}: expected 'none', 'bias' or 'full'")
         _expect("activation_rows", self.activation_rows, range(1, 65537), "1 to 65536")
         _expect("operand_bits", self.operand_bits, (8, 16), "8 or 16")
         _expect("product_bits", self.product_bits, range(2, 32), "2 to 31")
+        if self.tree and self.recover != "none":
+            raise ComposeError(
+                f"recover={self.recover!r}: tree codebooks are not recovered; leave tree or recover out"
+            )
         if self.tree:
             _expect("tree", self.tree, TREE_SIZES, "a power of two from 2 to 256")
             for option in ("weights", "inputs"):

@@ -170,6 +170,20 @@ def budget_line(record: Mapping[str, Any]) -> Text:
     return Text(text)
 
 
+def recovery_line(report: Mapping[str, Any]) -> str:
+    """What recovery without labels did, in one line."""
+    layers = report["layers"]
+    known = [x for x in layers if None not in (x["sqnr_before_db"], x["sqnr_after_db"])]
+    before, after = (
+        sum(x[key] for x in known) / max(1, len(known)) for key in ("sqnr_before_db", "sqnr_after_db")
+    )
+    coded = sum(x["method"] == "codes" for x in layers)
+    return (
+        f"recovery: {coded} of {len(layers)} layers coded anew, all biases corrected; accumulators {before:.1f} dB -> "
+        f"{after:.1f} dB on average over layers, {report['samples']} samples"
+    )
+
+
 def finetune_line(record: Mapping[str, Any]) -> Text:
     """An artifact's ``info["finetune"]`` (`rapidnn.composer.finetune.FinetuneReport`) as one line."""
     before, taken = record["epochs"][0], record["epochs"][record["best_epoch"]]
