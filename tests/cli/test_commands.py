@@ -112,6 +112,29 @@ def test_cost_follows_an_override(demo):
     assert slow["result"]["latency_ns"] > 1.5 * document["result"]["cost"]["latency_ns"]
 
 
+def test_cost_from_stored_statistics_with_audit_and_rate(demo, tmp_path):
+    artifact = demo[0] / "digits-cnn.rapidnn"
+    stored = tmp_path / "s.json"
+    first = run_json("cost", artifact, "--samples", 4, "--exact", "--save-statistics", stored)
+    again = run_json("cost", artifact, "--statistics", stored, "--rate", 30)
+    check_schema(first)
+    check_schema(again)
+    assert first["result"]["energy_interval_95"] == 0
+    assert again["result"]["energy_pj"] == first["result"]["energy_pj"]
+    assert first["result"]["lifetime_at"] is None
+    assert again["result"]["lifetime_at"]["hottest_s"] > again["result"]["lifetime_s"]
+    assert {row["structure"] for row in first["result"]["audit"]} >= {"product_rows", "nor_outputs", "link"}
+    shown = run_cli("cost", artifact, "--statistics", stored, "--audit", "--rate", 30, check=0).stdout
+    assert "bits per multiply-accumulate" in shown
+    assert "the network fits one chip" in shown
+    assert "lifetime at 30 inputs/s" in shown
+    refused = run_cli("cost", artifact, "--statistics", stored, "--data", "digits", check=2)
+    assert "give one of the two" in refused.stderr
+    refused = run_cli("cost", artifact, "--statistics", stored, "--set", "cell.technology=fefet", check=2)
+    assert refused.stderr.count("\n") == 1
+    assert "no stateful gate is shown" in refused.stderr
+
+
 def test_inspect_an_onnx_file(tmp_path):
     class Net(torch.nn.Module):
         def __init__(self):

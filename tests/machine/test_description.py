@@ -1,5 +1,7 @@
 """Hardware descriptions: records, overrides, and one clear line for every mistake."""
 
+from importlib.resources import files
+
 import numpy as np
 import pytest
 import yaml
@@ -117,3 +119,22 @@ def test_lanes():
     hardware = load_hardware("rapidnn-hpca20")
     assert [hardware.lanes(n) for n in (16, 20, 1024, 1025)] == [64, 51, 1, 0]
     assert load_hardware("rapidnn-hpca20", {"rna.max_lanes": np.float64(8)}).lanes(16) == 8
+
+
+@pytest.mark.parametrize(
+    ("section", "field", "unit"),
+    [
+        ("rna", "cycle_ns", "ps"),
+        ("crossbar", "read_pj_32b", "fJ per bit"),
+        ("power", "recalled", "W"),
+        ("link", "gbyte_per_s", "Gbit/s"),
+    ],
+)
+def test_a_record_in_another_unit_is_refused(tmp_path, section, field, unit):
+    text = (files("rapidnn") / "hardware" / "rapidnn-hpca20.yaml").read_text("utf-8")
+    data = yaml.safe_load(text)
+    data[section][field]["unit"] = unit
+    path = tmp_path / "own.yaml"
+    path.write_text(yaml.safe_dump(data), "utf-8")
+    with pytest.raises(HardwareError, match=rf"{section}.{field} is stated in '{unit}', it is read in"):
+        load_hardware(path)

@@ -154,3 +154,39 @@ def test_misuse_is_named():
         collector.result()
     with pytest.raises(DataError, match="before its source 'x'"):
         collector.observe("fc", np.zeros((1, 4), np.int32))
+
+
+def test_statistics_are_stored_and_read_back(tmp_path):
+    program = dense_program(30, 4)
+    counted = collect(program, np.ones((2, 30), np.float32))
+    counted.save(tmp_path / "s.json")
+    assert ProgramStatistics.load(tmp_path / "s.json") == counted
+    (tmp_path / "bad.json").write_text("[1", "utf-8")
+    (tmp_path / "other.json").write_text("[1]", "utf-8")
+    for name, words in (
+        ("none", "No such file"),
+        ("bad", "cannot read"),
+        ("other", "does not hold statistics"),
+    ):
+        with pytest.raises(DataError, match=words):
+            ProgramStatistics.load(tmp_path / f"{name}.json")
+    with pytest.raises(DataError, match="cannot write statistics"):
+        counted.save(tmp_path / "s.json" / "x")
+
+
+def test_a_sample_is_within_its_interval_of_all():
+    rng = np.random.default_rng(3)
+    program = dense_program(200, 60, w=16, u=16)
+    codes = rng.integers(0, 16, (40, 200)).astype(np.uint8)
+    whole = StatisticsCollector(program, rng, exact=True, threads=2)
+    whole.observe_codes({"x": codes})
+    exact = whole.result().steps["fc"]
+    assert exact.sampled == exact.observed == 40 * 60
+    assert exact.addends_standard_error == 0
+    misses = 0
+    for seed in range(40):
+        sampled = StatisticsCollector(program, np.random.default_rng(seed), 100)
+        sampled.observe_codes({"x": codes})
+        found = sampled.result().steps["fc"]
+        misses += abs(found.mean_addends - exact.mean_addends) > 1.96 * found.addends_standard_error
+    assert misses <= 8  # two are expected

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Annotated
 
 import rich.rule
@@ -10,6 +11,7 @@ import typer
 
 from rapidnn.cli import options, sources
 from rapidnn.cli.console import Terminal
+from rapidnn.errors import DataError
 
 
 def cost(
@@ -19,6 +21,21 @@ def cost(
     hardware: options.Hardware = "rapidnn-hpca20",
     changes: options.Overrides = None,
     samples: options.Samples = 32,
+    exact: Annotated[
+        bool, typer.Option("--exact", help="Count the codes of all neurons, not of a sample.")
+    ] = False,
+    statistics: Annotated[
+        Path | None,
+        typer.Option(
+            "--statistics", metavar="FILE", help="Take counted statistics from a file.", show_default=False
+        ),
+    ] = None,
+    save_statistics: Annotated[
+        Path | None,
+        typer.Option(
+            "--save-statistics", metavar="FILE", help="Write the counted statistics.", show_default=False
+        ),
+    ] = None,
     audit: Annotated[
         bool, typer.Option("--audit", help="List every bit that moves or is written, by structure.")
     ] = False,
@@ -31,23 +48,35 @@ def cost(
 ) -> None:
     """Estimate the machine from the real codes of real inputs, with a breakdown by component and by layer."""
     import rapidnn
+    from rapidnn.machine import ProgramStatistics, estimate_program, load_hardware
+    from rapidnn.machine.network import collect_statistics
     from rapidnn.report import text
 
     terminal = Terminal("cost", as_json=as_json)
     overrides = options.overrides(changes)
     composed = rapidnn.load(artifact)
-    with terminal.progress() as stages:
-        found = sources.data_set(data or composed.info.get("data"), None, stages)
-        x, _ = sources.labelled(found, split, samples)
-        estimated = rapidnn.estimate(
-            composed,
-            composed.preprocess.apply(x),
-            hardware=hardware,
-            overrides=overrides,
-            seed=seed,
-            progress=lambda done, total: stages("run", done, total),
-        )
-    result = {"artifact": str(artifact), "data": found.name, "samples": len(x), **estimated.to_json()}
+    described = load_hardware(hardware, overrides)
+    if statistics is not None:
+        if data is not None:
+            raise DataError(f"--statistics {statistics} replaces --data {data}; give one of the two")
+        source, count = str(statistics), 0
+        counted = ProgramStatistics.load(statistics)
+    else:
+        with terminal.progress() as stages:
+            found = sources.data_set(data or composed.info.get("data"), None, stages)
+            x, _ = sources.labelled(found, split, samples)
+            source, count = found.name, len(x)
+            counted = collect_statistics(
+                composed,
+                composed.preprocess.apply(x),
+                exact=exact,
+                seed=seed,
+                progress=lambda done, total: stages("run", done, total),
+            )
+    if save_statistics is not None:
+        counted.save(save_statistics)
+    estimated = estimate_program(composed.program, counted, described)
+    result = {"artifact": str(artifact), "data": source, "samples": count, **estimated.to_json()}
     tables = [*text.cost_tables(estimated)]
     result["lifetime_at"] = None
     if rate is not None:

@@ -39,8 +39,10 @@ def entering(
 
 def confidence_counts(hardware: Hardware, *, hosted: bool, linked: bool, reloaded: bool) -> dict[str, int]:
     """How many of the entering constants have each confidence, best known first; a confidence without any is 0."""
-    counted = Counter(
-        record.confidence
-        for record in entering(hardware, hosted=hosted, linked=linked, reloaded=reloaded).values()
-    )
+    kept = hardware.memo.setdefault("confidence", {})
+    use = (hosted, linked, reloaded)
+    if use not in kept:
+        found = entering(hardware, hosted=hosted, linked=linked, reloaded=reloaded)
+        kept[use] = Counter(record.confidence for record in found.values())
+    counted = kept[use]
     return {name: counted[name] for name in get_args(Confidence)}

@@ -8,7 +8,7 @@ from rapidnn.machine.edges import FLOAT_BITS
 from rapidnn.machine.host import HostLayer, host_ns
 from rapidnn.machine.ledger import Ledger
 from rapidnn.machine.lifetime import Wear
-from rapidnn.machine.precision import cycles_standard_error
+from rapidnn.machine.precision import standard_error
 from rapidnn.machine.records import Hardware
 from rapidnn.machine.statistics import StepStatistics
 
@@ -25,7 +25,7 @@ def block_stage_cost(
     """A layer in blocks; ``counted`` are its statistics where it accumulates."""
     stage = floor.stages[index]
     layer, cost = stage.cost.layer, stage.cost
-    error = cycles_standard_error(counted, cost.profile, cost.cycles_by_addends) if counted else 0.0
+    profile = cost.profile
     return LayerCost(
         name=layer.name,
         kind=layer.kind,
@@ -39,10 +39,10 @@ def block_stage_cost(
         replicas=floor.replicas[index],
         word_bits=layer.word_bits,
         lanes=floor.hardware.lanes(layer.word_bits) if layer.counted else 0,
-        addends_mean=counted.mean_addends if counted else 0.0,
-        addends_standard_error=counted.addends_standard_error if counted else 0.0,
+        addends_mean=profile.mean(profile.addends) if counted else 0.0,
+        addends_standard_error=standard_error(counted, profile, profile.addends) if counted else 0.0,
         cycles=dict(cost.phases),
-        cycles_standard_error=error,
+        cycles_standard_error=standard_error(counted, profile, cost.cycles_by_addends) if counted else 0.0,
         turn=floor.turn_of[layer.name],
         stage_ns=stage_ns,
         energy_pj=ledger.energy_pj,

@@ -138,6 +138,11 @@ class Layer:
             return self.neurons
         return self.neurons * self.taps if self.kind == WeightedSum.__name__ else 0
 
+    @cached_property
+    def mean_taps(self) -> float:
+        """Mean of the delivered inputs over the output positions."""
+        return float(self.place_taps.mean())
+
     @property
     def input_bits(self) -> int:
         """Bits of one delivered code."""

@@ -160,13 +160,15 @@ class Ledger:
     def __add__(self, other: Ledger) -> Ledger:
         total = Ledger()
         for name, sums in total._sums.items():
-            sums[:] = [a + b for a, b in zip(self._sums[name], other._sums[name], strict=True)]
+            a, b = self._sums[name], other._sums[name]
+            sums[:] = (a[0] + b[0], a[1] + b[1], a[2] + b[2], a[3] + b[3])
         return total
 
     def __mul__(self, factor: float) -> Ledger:
         scaled = Ledger()
         for name, sums in scaled._sums.items():
-            sums[:] = [value * factor for value in self._sums[name]]
+            a = self._sums[name]
+            sums[:] = (a[0] * factor, a[1] * factor, a[2] * factor, a[3] * factor)
         return scaled
 
     def __getitem__(self, component: str) -> Charge:

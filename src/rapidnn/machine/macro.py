@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from rapidnn.machine.edges import code_bits
 from rapidnn.machine.layers import Layer, Lookup, Readout
 from rapidnn.machine.ledger import Ledger
-from rapidnn.machine.passes import addends_at_once, copies_in_passes, schedule_in_passes
+from rapidnn.machine.passes import addends_at_once, copies_in_passes, passes, schedule_in_passes
 from rapidnn.machine.readout import Search, search
 from rapidnn.machine.records import Hardware
 from rapidnn.machine.reduction import Schedule, reduction_schedule
@@ -85,7 +85,7 @@ class NeuronCost:
     ``cycles_by_addends`` float64 ``(V,)`` cycles of a neuron for each value of A in the profile; ``phases`` mean
     cycles by phase. ``energy`` is charged per neuron, ``stream`` per delivery of one set of codes to a number of
     blocks (its wires' length is the placement's). ``cell_writes`` and ``hottest_writes`` count writes of one neuron
-    to all its working cells and to the cell written most.
+    to all its working cells and to the cell written most; ``most_passes`` is how often the block is filled at most.
     """
 
     layer: Layer
@@ -97,6 +97,7 @@ class NeuronCost:
     stream_bits: float
     cell_writes: float
     hottest_writes: float
+    most_passes: int
 
     @cached_property
     def mean_cycles(self) -> float:
@@ -159,8 +160,9 @@ class NeuronModel:
         if not self.layer.taps:
             return float(residuals)
         if self.hw.delivery.mode.value == "broadcast":
-            beats = -(-self.layer.place_taps // self.hw.delivery.width.value)
-            return self.passes * float(beats.mean()) + residuals
+            width = self.hw.delivery.width.value
+            beats = float((-(-self.layer.place_taps // width)).mean()) if width > 1 else self.layer.mean_taps
+            return self.passes * beats + residuals
         gathered = self.passes * float(self.profile.group_taps[:: self.ports].sum())
         filled = float((-(-self.layer.place_taps // self.hw.delivery.fill_width.value)).mean())
         return max(gathered, filled) + residuals
@@ -221,17 +223,27 @@ class NeuronModel:
             stream_bits=self._stream_bits(),
             cell_writes=cells,
             hottest_writes=hottest,
+            most_passes=self._most_passes(),
+        )
+
+    def _most_passes(self) -> int:
+        """How often the block is filled for the neuron with the most addends."""
+        most = int(self.profile.addends[-1])
+        return (
+            int(passes(np.array([most]), self.at_once)[0])
+            if self.layer.counted and most > self.at_once
+            else 1
         )
 
     def _stream_bits(self) -> float:
         """Bits of one delivery of a neuron's codes; gathering fills the local buffers once."""
         again = self.passes if self.hw.delivery.mode.value == "broadcast" else 1
-        return again * float(self.layer.place_taps.mean()) * self.layer.input_bits
+        return again * self.layer.mean_taps * self.layer.input_bits
 
     def _charge_counting(self, energy: Ledger) -> None:
         """Delivery and counting; the stream itself is charged by the placement."""
         layer, p, counters = self.layer, self.profile, self.hw.counters
-        taps = float(layer.place_taps.mean())
+        taps = layer.mean_taps
         buffer = self.hw.buffer
         weighted = layer.kind == WeightedSum.__name__  # an average pool has no weight codes
         weights = self.passes * taps if weighted else 0.0

@@ -48,7 +48,8 @@ def estimate(
     overrides
         Constants to change, by dotted field: ``{"rna.cycle_ns": 1}``.
     neurons_per_step
-        Neurons whose codes are counted, per layer and batch; by default one in 20,000, at least 64 and at most 1024.
+        Neurons whose codes are counted, per layer and batch; by default one in 20,000, at most 1024 and at least 64
+        (16 where they are large).
     exact
         Count all neurons, whatever it takes.
     threads

@@ -10,19 +10,20 @@ from rapidnn.machine.cost import HOST, LayerCost
 from rapidnn.machine.description import SET_BY_USER
 from rapidnn.machine.ledger import HOST_COMPONENTS
 from rapidnn.machine.macro import NeuronModel
-from rapidnn.machine.passes import addends_at_once, passes
 from rapidnn.machine.records import Constant, Hardware
 
 
 def hardware_notes(hardware: Hardware) -> list[str]:
     """Notes in order: mixed records, then nodes, then the user's overrides and the description's own notes."""
-    return [
-        *_mixing(hardware),
-        *_copy_time(hardware),
-        *_nodes(hardware),
-        *_overridden(hardware),
-        *hardware.notes,
-    ]
+    if "notes" not in hardware.memo:
+        hardware.memo["notes"] = [
+            *_mixing(hardware),
+            *_copy_time(hardware),
+            *_nodes(hardware),
+            *_overridden(hardware),
+            *hardware.notes,
+        ]
+    return list(hardware.memo["notes"])
 
 
 def floor_notes(floor: Floor, *, peak: bool) -> list[str]:
@@ -44,11 +45,7 @@ def floor_notes(floor: Floor, *, peak: bool) -> list[str]:
     ]
     if not peak:
         notes.append("no peak is stated: the reference neuron does not fit this machine")
-    in_passes = {
-        y.name: int(passes(s.cost.profile.addends, addends_at_once(y, hardware)).max())
-        for y, s in layers
-        if y.counted
-    }
+    in_passes = {y.name: s.cost.most_passes for y, s in layers}
     several = {name: times for name, times in in_passes.items() if times > 1}
     if several:
         most = max(several, key=lambda name: several[name])

@@ -129,8 +129,17 @@ def peak_points(hardware: Hardware, inputs: Iterable[int] = CURVE) -> tuple[Peak
 
     Values of K that the hardware cannot run are left out; where that is the reference neuron itself, all are.
     """
+    wanted = (hardware.reference.inputs.value, *inputs)
+    kept = hardware.memo.setdefault("peak", {})
+    if wanted not in kept:
+        kept[wanted] = _peak_points(hardware, wanted)
+    found: tuple[PeakPoint, ...] = kept[wanted]
+    return found
+
+
+def _peak_points(hardware: Hardware, inputs: Iterable[int]) -> tuple[PeakPoint, ...]:
     found = []
-    for k in (hardware.reference.inputs.value, *inputs):
+    for k in inputs:
         try:
             found.append(peak_point(hardware, k))
         except HardwareError:

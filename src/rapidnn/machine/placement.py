@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from rapidnn.errors import HardwareError
 from rapidnn.machine.edges import code_bits
 from rapidnn.machine.layers import Layer
-from rapidnn.machine.passes import addends_at_once, other_rows, rows_per_lane, working_rows
+from rapidnn.machine.passes import other_rows, rows_per_lane, working_rows
 from rapidnn.machine.records import Hardware
+from rapidnn.machine.reduction import addends_in
 
 
 @dataclass(frozen=True)
@@ -94,15 +95,17 @@ def _check(layer: Layer, hardware: Hardware) -> None:
         )
     if not layer.counted:
         return
-    if rows_per_lane(layer, hardware) < 1 and layer.most_addends:
+    rows = rows_per_lane(layer, hardware)
+    at_once = addends_in(rows, hardware.lanes(layer.word_bits))
+    if rows < 1 and layer.most_addends:
         raise HardwareError(
             f"layer {layer.name!r}: the {other_rows(layer, hardware)} scratch rows of the adders leave no "
             f"working rows for addends in a partition of {rna.rows.value // rna.partitions.value} rows; raise rna.rows "
             f"or lower rna.partitions"
         )
-    if addends_at_once(layer, hardware) < min(3, layer.most_addends):
+    if at_once < min(3, layer.most_addends):
         raise HardwareError(
-            f"layer {layer.name!r}: a block holds {addends_at_once(layer, hardware)} addends at once, a 3:2 step takes "
+            f"layer {layer.name!r}: a block holds {at_once} addends at once, a 3:2 step takes "
             f"three; raise rna.addend_rows, rna.rows or rna.columns"
         )
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
-import numpy as np
+from numpy.typing import NDArray
 
 from rapidnn.machine.cost import LayerCost
 from rapidnn.machine.macro import Profile
@@ -24,15 +25,18 @@ COUNTED = (
 _NORMAL_95 = 1.959964
 
 
-def cycles_standard_error(counted: StepStatistics, profile: Profile, cycles: np.ndarray) -> float:
-    """Standard error of a neuron's mean cycles: their deviation over the sample, with the share not sampled."""
+def standard_error(counted: StepStatistics, profile: Profile, per_value: NDArray[Any]) -> float:
+    """Standard error of a mean over the neurons: the deviation over the sample, less for the share that is sampled.
+
+    ``per_value`` ``(V,)`` is the quantity for each value of A in the profile.
+    """
     n, whole = counted.sampled, counted.observed
     if n == whole:
         return 0.0
     if n < 2:
         return math.inf
-    mean = profile.mean(cycles)
-    variance = profile.mean((cycles - mean) ** 2) * n / (n - 1)
+    mean = profile.mean(per_value)
+    variance = profile.mean((per_value - mean) ** 2) * n / (n - 1)
     return math.sqrt(variance / n * (1 - n / whole))
 
 

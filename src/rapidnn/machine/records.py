@@ -8,6 +8,8 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from rapidnn.machine.units import first_wrong_unit
+
 T = TypeVar("T")
 
 Confidence = Literal["seen", "computed", "recalled-high", "recalled-medium", "recalled-low", "assumption"]
@@ -267,6 +269,13 @@ class Hardware(Strict):
     recalled: dict[str, Constant[Positive]]
 
     @model_validator(mode="after")
+    def _units(self) -> Hardware:
+        wrong = first_wrong_unit((name, record.unit) for name, record in self.constants.items())
+        if wrong:
+            raise ValueError(wrong)
+        return self
+
+    @model_validator(mode="after")
     def _runnable(self) -> Hardware:
         for field, programmes in (("compressor", self.compressors), ("adder", self.adders)):
             name = getattr(self.rna, field).value
@@ -297,6 +306,11 @@ class Hardware(Strict):
     def lanes(self, word_bits: int) -> int:
         """Words of ``word_bits`` that add at once: ``floor(columns / N)`` in every partition, SPEC section 3."""
         return min(self.rna.columns.value // word_bits * self.rna.partitions.value, self.rna.max_lanes.value)
+
+    @cached_property
+    def memo(self) -> dict[str, Any]:
+        """Results that depend on the description alone, kept by who computes them."""
+        return {}
 
     @cached_property
     def constants(self) -> dict[str, Constant[Any] | Choice[Any]]:

@@ -31,7 +31,10 @@ def stage_time(layer: Layer, profile: Profile, hardware: Hardware) -> StageTime:
     if hardware.chip.chips.value:
         placement = fold(placement, layer, hardware.chip.chips.value * hardware.chip.blocks)
     model = NeuronModel(layer, profile, hardware)
-    return StageTime(model.cost(), placement, hardware, interval(model.phase_cycles, hardware))
+    cost = model.cost()
+    if hardware.rna.overlap.value == "none":
+        return StageTime(cost, placement, hardware, cost.cycles_by_addends)
+    return StageTime(cost, placement, hardware, interval(model.phase_cycles, hardware))
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,8 +68,16 @@ class StageTime:
 
     def busiest_neurons(self, replicas: int) -> int:
         """Neurons the busiest block evaluates for one input."""
-        layer = self.cost.layer
-        return -(-layer.places // replicas) * self.placement.rounds(layer)
+        return -(-self.cost.layer.places // replicas) * self._rounds
+
+    @cached_property
+    def _rounds(self) -> int:
+        return self.placement.rounds(self.cost.layer)
+
+    @cached_property
+    def most_replicas(self) -> int:
+        """Replicas beyond which the stage gets no faster: one for each place, and for each window of its pools."""
+        return max(self.cost.layer.places, *(windows for windows, _ in self._pools), 1)
 
     @cached_property
     def round_cycles(self) -> float:

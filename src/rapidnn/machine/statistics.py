@@ -7,25 +7,30 @@ sums and a histogram, which serialise to JSON; costs are computed from those wit
 
 from __future__ import annotations
 
+import json
 import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rapidnn.errors import DataError
+from rapidnn.files import atomic_path
 from rapidnn.machine.pairs import PairSummary, count_sampled
 from rapidnn.machine.sampling import Counted, NeuronSample, residual_rows, source_edges
-from rapidnn.tables.program import CodeSum, Program
+from rapidnn.tables.program import CodeSum, Program, WeightedSum
 
 FORMAT = 1
 _CHUNK = 1 << 22
 """Tap offsets and neurons handled at once."""
 _LEAST, _MOST, _SHARE = 64, 1024, 1 / 20_000
 """Neurons sampled of a step by default: so few that counting them costs a few hundredths of running all."""
+_MOST_TAPS, _FEWEST = 1 << 17, 16
+"""Large neurons differ less from each other: no more taps are counted for a small step, but of 16 neurons at least."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +114,37 @@ class ProgramStatistics:
             raise DataError(f"statistics are damaged ({error}); collect them again") from None
         return cls(steps)
 
+    def save(self, path: str | Path) -> None:
+        """Write :meth:`to_json`'s form to a file, atomically.
+
+        Raises
+        ------
+        DataError
+            If it cannot be written.
+        """
+        try:
+            with atomic_path(Path(path)) as temporary:
+                temporary.write_text(json.dumps(self.to_json()), "utf-8")
+        except OSError as error:
+            raise DataError(f"cannot write statistics {str(path)!r}: {error.strerror or error}") from None
+
+    @classmethod
+    def load(cls, path: str | Path) -> ProgramStatistics:
+        """Read a file that :meth:`save` wrote.
+
+        Raises
+        ------
+        DataError
+            If it cannot be read, or holds something else.
+        """
+        try:
+            data = json.loads(Path(path).read_text("utf-8"))
+        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+            raise DataError(f"cannot read statistics {str(path)!r}: {error}") from None
+        if not isinstance(data, dict):
+            raise DataError(f"{str(path)!r} does not hold statistics; write them with --save-statistics")
+        return cls.from_json(data)
+
 
 class _Tally:
     """Running sums of one step."""
@@ -159,7 +195,7 @@ class StatisticsCollector:
         Picks the sampled neurons.
     neurons_per_step
         Neurons sampled of each accumulation step in every observed batch, without replacement; a batch that has no
-        more is counted completely. None takes one in 20,000, at least 64 and at most 1024.
+        more is counted completely. None takes one in 20,000, at most 1024 and at least 64 (16 where they are large).
     exact
         Count all neurons.
     threads
@@ -212,7 +248,7 @@ class StatisticsCollector:
         batch = len(next(iter(codes.values())))
         total = batch * math.prod(shape)
         tally.observed += total
-        wanted = self._per_step or min(_MOST, max(_LEAST, int(total * _SHARE)))
+        wanted = self._per_step or _sample_size(total, _taps(tally.step))
         if self._exact or total <= wanted:
             flat = None
         else:
@@ -260,6 +296,18 @@ def count_neurons(
     pairs = count_sampled(program, step, neurons, codes, 1)
     tally.add(pairs, residual_rows(program, step, neurons, codes))
     return tally.result()
+
+
+def _sample_size(total: int, taps: int) -> int:
+    """Neurons to sample of ``total`` with so many taps each."""
+    share = int(total * _SHARE)
+    if share > _LEAST:
+        return min(_MOST, share)
+    return min(_LEAST, max(_FEWEST, _MOST_TAPS // max(1, taps)))
+
+
+def _taps(step: Counted) -> int:
+    return step.taps if isinstance(step, WeightedSum) else _kernel(step)
 
 
 def _kernel(step: Counted) -> int:
