@@ -55,7 +55,9 @@ def _start(stages: Sequence[StageTime], blocks: int) -> list[int]:
 
 def _least_replicas(stage: StageTime, cycles: float) -> int:
     """The least replicas with which a stage takes at most so many cycles, which it can."""
-    low, high = 1, stage.most_replicas
+    low, high = stage.fewest_replicas(cycles), stage.most_replicas
+    if low >= high or stage.cycles(low) <= cycles:
+        return min(low, high)
     while low < high:
         middle = (low + high) // 2
         if stage.cycles(middle) <= cycles:

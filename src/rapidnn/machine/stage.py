@@ -70,6 +70,14 @@ class StageTime:
         """Neurons the busiest block evaluates for one input."""
         return -(-self.cost.layer.places // replicas) * self._rounds
 
+    def fewest_replicas(self, cycles: float) -> int:
+        """Replicas below which blocks that do not wait for gathering take more cycles, whatever is pooled."""
+        neurons = (
+            (cycles * (1 + 1e-9) - self._fixed_cycles) // self.round_cycles if self.round_cycles else math.inf
+        )
+        places = neurons // self._rounds
+        return self.most_replicas if places < 1 else max(1, math.ceil(self.cost.layer.places / places))
+
     @cached_property
     def _rounds(self) -> int:
         return self.placement.rounds(self.cost.layer)
