@@ -106,8 +106,14 @@ class NativeNetwork:
         """Run a batch and keep the codes of numbered edges as stored, uint8 ``(N, elements)`` each."""
         flat, out = self._arrays(x)
         sizes = {place.edge: math.prod(place.shape) for place in self.storage.values()}
-        # Names that only reshape an edge share it.
-        buffers = {edge: np.empty((len(flat), sizes[edge]), np.uint8) for edge in edges}
+        # Names that only reshape an edge share it. One allocation: the system backs a large one with large pages,
+        # and touching many small ones for the first time costs as much as the run.
+        ends = np.cumsum([len(flat) * sizes[edge] for edge in dict.fromkeys(edges)])
+        parts = np.split(np.empty(ends[-1] if edges else 0, np.uint8), ends[:-1])
+        buffers = {
+            edge: part.reshape(len(flat), sizes[edge])
+            for edge, part in zip(dict.fromkeys(edges), parts, strict=False)
+        }
         count = min(threads, _MAX_THREADS)
         self._network.observe(flat, out, count, kernel_path(), True, list(buffers), list(buffers.values()))
         return [buffers[edge] for edge in edges]
