@@ -43,6 +43,9 @@ def compose(
         ),
     ] = 0,
     activation_rows: Annotated[int, typer.Option(help="Rows of sigmoid and tanh tables.")] = 64,
+    activation_placement: Annotated[
+        str, typer.Option(help="Where they lie: nonuniform (by slope), even, or optimal for the data.")
+    ] = "nonuniform",
     operand_bits: Annotated[int, typer.Option(help="Grid of codebook values, 8 or 16 bits.")] = 8,
     product_bits: Annotated[int, typer.Option(help="Width of stored products.")] = 16,
     concat: Annotated[
@@ -99,7 +102,18 @@ def compose(
     chosen_u = None if input_codes is None else options.sizes(input_codes, "-u")
     check_bound(max_loss)
     w, u = (DEFAULT_SIZE if size is None else size for size in (chosen_w, chosen_u))
-    Settings(w, u, granularity, activation_rows, operand_bits, product_bits, concat, tree, recover or "none")  # type: ignore[arg-type]
+    Settings(
+        w,
+        u,
+        granularity,
+        activation_rows,
+        operand_bits,
+        product_bits,
+        concat,  # type: ignore[arg-type]
+        tree,
+        recover or "none",  # type: ignore[arg-type]
+        activation_placement,  # type: ignore[arg-type]
+    )
     if checkpoint is not None:
         check_output(checkpoint, weights, Path(network), output)
     check_output(output, weights, Path(network), None if data is None else Path(data))
@@ -123,6 +137,7 @@ def compose(
             granularity=granularity,
             tree=tree,
             activation_rows=activation_rows,
+            activation_placement=activation_placement,  # type: ignore[arg-type]
             operand_bits=operand_bits,
             product_bits=product_bits,
             concat=concat,  # type: ignore[arg-type]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from rapidnn import __version__
+from rapidnn.composer.activation_errors import activation_errors
 from rapidnn.composer.budget import SIZES, Budget, meet_budget, remeasured
 from rapidnn.composer.choices import choose
 from rapidnn.composer.finetune import Finetuning, TrainingData
@@ -26,6 +28,7 @@ from rapidnn.execute.composed import ComposedNetwork
 from rapidnn.execute.evaluate import Evaluation, compare_outputs
 from rapidnn.execute.inputs import as_array
 from rapidnn.graph import Graph
+from rapidnn.tables.placement import Placement
 from rapidnn.tables.program import Program
 
 if TYPE_CHECKING:
@@ -43,6 +46,7 @@ def compose(
     *,
     granularity: str = "layer",
     activation_rows: int = 64,
+    activation_placement: Placement = "nonuniform",
     operand_bits: int = 8,
     product_bits: int = 16,
     concat: Literal["unify", "reencode"] = "unify",
@@ -78,7 +82,11 @@ def compose(
         (``composed.at_level(4)``). True makes them optimal at full size, a number at codebooks of that size. Sizes are
         then powers of two.
     activation_rows
-        Rows q of the activation tables of sigmoid and tanh.
+        Rows q of the activation tables of sigmoid, tanh and the like.
+    activation_placement
+        Where these rows lie: ``"nonuniform"``, dense where the slope is large (the paper); ``"even"``; or
+        ``"optimal"``, of the least mean squared error under the calibration data's distribution.
+        ``info["activations"]`` has each table's error.
     operand_bits
         Grid of codebook values, 8 or 16; a codebook that loses over 5 % at 8 bits takes 16 by itself.
     product_bits
@@ -139,6 +147,7 @@ def compose(
         concat,
         max(TREE_SIZES) if tree is True else int(tree),
         recover,
+        activation_placement,
     )
     if threads is not None and (type(threads) is not int or threads < 1):
         raise ComposeError(f"threads={threads!r}: expected a positive integer")
@@ -273,6 +282,9 @@ def compose_graph(
     recovery = recoveries[program]
     if recovery is not None:
         info = info | {"recovery": recovery.report.to_json()}
+    tables = activation_errors(program, plan, histograms)
+    if tables:
+        info = info | {"activations": [asdict(table) for table in tables]}
     return ComposedNetwork(program, preprocess or Preprocess.identity(graph.input_shape), info)
 
 

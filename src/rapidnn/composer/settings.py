@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
 from rapidnn.errors import ArtifactError, ComposeError
+from rapidnn.tables.placement import MOST_OPTIMAL_ROWS, PLACEMENTS, Placement
 
 Sizes = int | Mapping[str, int]
 """One codebook size for all layers, or sizes by layer name with ``"*"`` for the rest."""
@@ -36,6 +37,7 @@ class Settings:
     tree: int = 0
     """The codebook size at which tree codebooks are optimal; 0 for flat ones."""
     recover: Literal["none", "bias", "full"] = "none"
+    activation_placement: Placement = "nonuniform"
 
     def __post_init__(self) -> None:
         for option in ("weights", "inputs"):
@@ -53,6 +55,17 @@ class Settings:
         if self.recover not in ("none", "bias", "full"):
             raise ComposeError(f"recover={self.recover!r}: expected 'none', 'bias' or 'full'")
         _expect("activation_rows", self.activation_rows, range(1, 65537), "1 to 65536")
+        if self.activation_placement not in PLACEMENTS:
+            raise ComposeError(
+                f"activation_placement={self.activation_placement!r}: expected one of {', '.join(PLACEMENTS)}"
+            )
+        if self.activation_placement == "optimal":
+            _expect(
+                "activation_placement='optimal' needs activation_rows",
+                self.activation_rows,
+                range(1, MOST_OPTIMAL_ROWS + 1),
+                f"1 to {MOST_OPTIMAL_ROWS}",
+            )
         _expect("operand_bits", self.operand_bits, (8, 16), "8 or 16")
         _expect("product_bits", self.product_bits, range(2, 32), "2 to 31")
         if self.tree and self.recover != "none":

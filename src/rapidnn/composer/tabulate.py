@@ -16,6 +16,7 @@ from rapidnn.graph import Graph, Node, ops
 from rapidnn.graph.pooling import pool_divisors
 from rapidnn.tables.activation import COMPARED, activation_table, encoding_table, fuse, nearest
 from rapidnn.tables.levels import bits
+from rapidnn.tables.placement import place_rows
 from rapidnn.tables.products import ShiftChoice, product_limit, product_table, round_to_int32
 from rapidnn.tables.program import (
     Activate,
@@ -246,11 +247,18 @@ class _Tabulator:
 
     def _activation(self, op: ops.Activation | None, pre_edge: str, scales: Float64) -> ActivationTable:
         kind, parameters = ("identity", ()) if op is None else (op.kind, op.parameters)
-        low, high = 0.0, 0.0
+        z = None
         if kind not in COMPARED:
-            points, _ = self.histograms[pre_edge].points()
-            low, high = float(points[0]), float(points[-1])
-        return activation_table(kind, parameters, scales, low, high, self.settings.activation_rows)
+            points, weights = self.histograms[pre_edge].points()
+            z = place_rows(
+                self.settings.activation_placement,
+                kind,
+                parameters,
+                points,
+                weights,
+                self.settings.activation_rows,
+            )
+        return activation_table(kind, parameters, scales, z)
 
     def _encode(self, step: planned.PlannedEncode) -> Encode:
         scales = self.sums[step.source].acc_scales

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from rapidnn.tables.functions import function, saturation
+from rapidnn.tables.functions import function
 from rapidnn.tables.products import round_to_int32
 from rapidnn.tables.program import ActivationTable, Float64, Int32, UInt8
 
@@ -16,34 +16,21 @@ COMPARED = ("identity", "relu", "relu6")
 G_BITS = 16
 """Stored precision of a table's results."""
 
-_GRID = 1 << 16
-
-
-def nonuniform_rows(kind: str, parameters: tuple[float, ...], low: float, high: float, rows: int) -> Float64:
-    """Row positions z for inputs in [low, high], dense where the slope is large (RAPIDNN's placement).
-
-    Each row stands for an equal share of the function's total variation over the interval, without the part on which
-    the function is flat: float64 ``(rows,)`` ascending, real units. A constant interval gives one row.
-    """
-    flat_low, flat_high = saturation(kind, parameters)
-    low, high = min(max(low, flat_low), flat_high), max(min(high, flat_high), flat_low)
-    if not low < high:
-        return np.array([low])
-    z = np.linspace(low, high, _GRID + 1)
-    variation = np.concatenate([[0.0], np.cumsum(np.abs(np.diff(function(kind, parameters)(z))))])
-    share = (np.arange(rows) + 0.5) / rows * variation[-1]
-    return np.asarray(np.interp(share, variation, z))
-
 
 def activation_table(
-    kind: str, parameters: tuple[float, ...], acc_scales: Float64, low: float, high: float, rows: int
+    kind: str, parameters: tuple[float, ...], acc_scales: Float64, z: Float64 | None
 ) -> ActivationTable:
-    """The stored form of an activation on accumulators with the given scales ``(T,)`` and real range [low, high]."""
+    """The stored form of an activation on accumulators with the given scales ``(T,)``.
+
+    ``z`` are the rows' positions, float64 ascending, in real units (:func:`rapidnn.tables.placement.place_rows`); an
+    activation that is done by comparison needs none.
+    """
     if kind == "relu6":
         return ActivationTable(kind, cap=round_to_int32(6.0 / acc_scales))
     if kind in COMPARED:
         return ActivationTable(kind)
-    z = nonuniform_rows(kind, parameters, low, high, rows)
+    if z is None:
+        raise ValueError(f"a table of {kind} needs the positions of its rows")
     g = function(kind, parameters)(z)
     g_scale = float(np.abs(g).max()) / (2 ** (G_BITS - 1) - 1) or 1.0
     return ActivationTable(
