@@ -41,8 +41,8 @@ class Row:
     """One row of the table: a network with given or trained weights, composed one way.
 
     ``weights_file`` names given weights in the folder; without it they are trained, one training a seed. ``method`` is
-    ``none``, ``bias`` or ``full`` (recovery without labels) or ``finetune`` (``epochs`` of it). ``bound_points`` is the
-    loss that must not be exceeded.
+    ``none``, ``bias`` or ``full`` (recovery without labels), ``finetune`` (``epochs`` of it), ``tree`` (a tree of 64
+    codes read at ``size``). ``bound_points`` is the loss that must not be exceeded.
     """
 
     name: str
@@ -73,7 +73,33 @@ TABLE = (
         Row(f"{network}-16-full-channel", network, 16, "full", 1.0, "channel", _RESNETS[network])
         for network in _RESNETS
     ),
+    *(
+        Row(f"{network}-16-tree", network, 16, "tree")
+        for network in ("mnist-mlp", "isolet-mlp", "har-inertial-mlp")
+    ),
+    *(
+        Row(f"{network}-4-finetune", network, 4, "finetune", 0.3, epochs=5)
+        for network in ("mnist-mlp", "isolet-mlp", "har-inertial-mlp")
+    ),
+    *(
+        Row(f"cifar10-cnn-{size}-finetune", "cifar10-cnn", size, "finetune", bound, epochs=5, seeds=1)
+        for size, bound in ((4, 1.0), (8, 0.5))
+    ),
+    *(
+        Row(
+            f"resnet20-{size}-finetune",
+            "resnet20",
+            size,
+            "finetune",
+            bound,
+            weights_file=_RESNETS["resnet20"],
+            epochs=5,
+            seeds=1,
+        )
+        for size, bound in ((4, None), (8, 1.0), (16, 0.3))
+    ),
 )
+_TREE = 64
 
 
 def weights_of(row: Row, folder: Path, seed: int) -> Path:
@@ -103,15 +129,17 @@ def measure(row: Row, folder: Path, seed: int) -> tuple[Evaluation, float]:
     data = load_data(made.data_set or "")
     prepare = data.preprocess.for_shape(made.input_shape or ())
     samples, validation = sources.calibration_and_validation(data, prepare, CALIBRATION, seed)
-    tuned = row.method == "finetune"
+    tuned, tree = row.method == "finetune", row.method == "tree"
+    size = _TREE if tree else row.size
     start = time.perf_counter()
     composed = rapidnn.compose(
         made.module,
         samples,
-        row.size,
-        row.size,
+        size,
+        size,
         granularity=row.granularity,
-        recover=None if tuned else row.method,  # type: ignore[arg-type]
+        tree=tree,
+        recover=None if tuned or tree else row.method,  # type: ignore[arg-type]
         validation=validation if tuned else None,
         finetune=sources.training(data, prepare, row.network, None, seed) if tuned else None,
         epochs=max(1, row.epochs),
@@ -119,6 +147,8 @@ def measure(row: Row, folder: Path, seed: int) -> tuple[Evaluation, float]:
         preprocess=prepare,
     )
     seconds = time.perf_counter() - start
+    if tree:
+        composed = composed.at_level((row.size - 1).bit_length())
     x, y = data.split("test")
     expected = float_outputs(import_model(made.module, samples), prepare.apply(x))
     return evaluate(composed, x, y, float_outputs=expected), seconds
