@@ -84,15 +84,6 @@ def _plain(shape: tuple[int, ...]) -> Preprocess:
 _GREY28 = Preprocess("nchw", 255.0, (0.0,), (1.0,), (1, 28, 28))
 # The channel statistics the public CIFAR-10 ResNets were trained with (those of ImageNet).
 _RGB32 = Preprocess("nhwc", 255.0, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), (3, 32, 32))
-# UCI HAR's raw signals: acceleration of the body and in all in g, angular velocity in rad/s, of unlike size. Means and
-# deviations of each channel over training samples (six of the subjects), two digits.
-_SIGNALS = Preprocess(
-    "none",
-    1.0,
-    (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.82, 0.0, 0.08),
-    (0.19, 0.12, 0.10, 0.41, 0.34, 0.25, 0.41, 0.40, 0.31),
-    (9, 128),
-)
 
 _TORONTO = ("https://www.cs.toronto.edu/~kriz",)
 _HAR_FILES = (
@@ -185,7 +176,7 @@ SOURCES: dict[str, Source] = {
             (9, 128),
             6,
             (7352, 2947),
-            _SIGNALS,
+            _plain((9, 128)),
             _HAR_FILES,
             formats.parse_har_inertial,
             _HAR_NOTE,
