@@ -35,6 +35,10 @@ class Sum:
     axis: int | None
 
 
+_DEEP = 0.2
+"""How far inside its cell, in distances of codebook values, a latent weight starts whose code is not the nearest."""
+
+
 class WeightedLayer(nn.Module):
     """A linear layer or convolution whose weights take values of a learning codebook.
 
@@ -158,15 +162,23 @@ class WeightedLayer(nn.Module):
 
 
 def _inside_cells(weight: NDArray[np.float32], books: WeightCodebooks) -> NDArray[np.float32]:
-    """The float weights, moved into the cell of the code they were given where they lie outside of it."""
+    """The float weights; those outside the cell of the code they were given are moved well into it.
+
+    Codebook values are snapped to the grid once more before training, which shifts the cells' ends a little.
+    """
     flat = weight.reshape(len(books.values), -1).astype(np.float64)
     codes = books.codes.reshape(flat.shape).astype(np.intp)
     real = books.values * books.scales[:, np.newaxis]
     gap = np.diff(real, axis=1)
     middle = np.where(gap > 0, (real[:, :-1] + real[:, 1:]) / 2, np.inf)  # codes that fill up are never given
-    slack = 1e-3 * gap
     far = np.full((len(real), 1), np.inf)
-    low = np.concatenate([-far, middle + slack], axis=1)
-    high = np.concatenate([middle - slack, far], axis=1)
-    inside = np.clip(flat, np.take_along_axis(low, codes, 1), np.take_along_axis(high, codes, 1))
+
+    def ends(slack: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        low = np.concatenate([-far, middle + slack], axis=1)
+        high = np.concatenate([middle - slack, far], axis=1)
+        return np.take_along_axis(low, codes, 1), np.take_along_axis(high, codes, 1)
+
+    low, high = ends(np.zeros_like(gap))
+    outside = (flat < low) | (flat > high)
+    inside = np.where(outside, np.clip(flat, *ends(_DEEP * gap)), flat)
     return inside.reshape(weight.shape).astype(np.float32)
