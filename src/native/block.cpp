@@ -5,9 +5,6 @@
 
 namespace rapidnn {
 
-constexpr std::int64_t kPatchBytes = 4 << 20, kMostPanels = 4;
-constexpr int kTapsAtOnce = 384;  // their weight codes stay in the nearest cache
-
 std::uint8_t* Arena::take(std::size_t bytes) {
   Buffer* best = nullptr;
   for (Buffer& b : buffers_)
@@ -89,24 +86,48 @@ void Block::release(int edge) {
   }
 }
 
+// Samples are encoded in their own order, then a byte goes where its edge has it.
 void Block::encode_input(const Step& step, const float* x, std::int64_t inputs, int count) {
+  constexpr std::int64_t kPart = 512;
   std::uint8_t* out = codes(step.out);
-  std::int32_t keys[2 * kLanes];
-  const std::size_t n = step.index.size();
-  // With one lane elements are gathered by the vector; with more, the samples are.
-  const int width = lanes_ == 1 ? 2 * kLanes : lanes_;
-  for (std::size_t e = 0; e < n; e += lanes_ == 1 ? static_cast<std::size_t>(width) : 1) {
-    const int used = lanes_ == 1 ? static_cast<int>(std::min<std::size_t>(width, n - e)) : lanes_;
-    for (int lane = 0; lane < used; ++lane) {
-      const float value = lanes_ == 1 ? x[step.index[e + static_cast<std::size_t>(lane)]]
-                                      : x[(lane < count ? lane : 0) * inputs + step.index[e]];
-      const float plain = value + 0.0f;  // -0 becomes +0
-      std::int32_t bits;
-      std::memcpy(&bits, &plain, sizeof bits);
-      keys[lane] = bits ^ ((bits >> 31) & 0x7FFFFFFF);  // ascends with the value
+  std::int32_t keys[kPart];
+  const int rows = lanes_ == 1 ? 1 : count;
+  const bool straight = lanes_ == 1 && step.place.empty();
+  encoded_.resize(static_cast<std::size_t>(lanes_) * kPart);
+  for (std::int64_t from = 0; from < inputs; from += kPart) {
+    const std::int64_t part = std::min(kPart, inputs - from);
+    for (int row = 0; row < rows; ++row) {
+      for (std::int64_t i = 0; i < part; ++i) {
+        const float plain = x[row * inputs + from + i] + 0.0f;  // -0 becomes +0
+        std::int32_t bits;
+        std::memcpy(&bits, &plain, sizeof bits);
+        keys[i] = bits ^ ((bits >> 31) & 0x7FFFFFFF);  // ascends with the value
+      }
+      kernels_.search(step.tree, keys, 0, straight ? out + from : encoded_.data() + row * kPart,
+                      static_cast<std::size_t>(part));
     }
-    kernels_.search(step.tree, keys, out + e * static_cast<std::size_t>(lanes_), static_cast<std::size_t>(used));
+    if (straight) continue;
+    for (int row = rows; row < lanes_; ++row) std::memcpy(encoded_.data() + row * kPart, encoded_.data(), kPart);
+    scatter(step.place, from, part, kPart, out);
   }
+}
+
+// encoded_, a row per lane, to the elements of the inputs from `first` on.
+void Block::scatter(const Ints& place, std::int64_t first, std::int64_t count, std::int64_t row, std::uint8_t* out) {
+  const auto at = [&](std::int64_t i) {
+    return place.empty() ? first + i : std::int64_t{place[static_cast<std::size_t>(first + i)]};
+  };
+  std::int64_t i = 0;
+  if (lanes_ > 1)
+    for (; i + 16 <= count; i += 16)
+      for (int lane = 0; lane < lanes_; lane += 16) {
+        std::uint8_t* to[16];
+        for (int j = 0; j < 16; ++j) to[j] = out + at(i + j) * lanes_ + lane;
+        kernels_.transpose(encoded_.data() + lane * row + i, row, to);
+      }
+  for (; i < count; ++i)
+    for (int lane = 0; lane < lanes_; ++lane)
+      out[at(i) * lanes_ + lane] = encoded_[static_cast<std::size_t>(lane * row + i)];
 }
 
 void Block::add_terms(const std::vector<Term>& terms, std::int64_t element, int unit, std::int32_t* row) {
@@ -117,13 +138,14 @@ void Block::add_terms(const std::vector<Term>& terms, std::int64_t element, int 
   }
 }
 
-void Block::emit(const Sink& sink, std::int64_t element, int unit, std::int32_t* row) {
+void Block::emit(const Sink& sink, std::int64_t element, int unit, std::int32_t bias, std::int32_t* row) {
   if (!sink.encoded) {
-    std::memcpy(sums(sink.edge) + element * lanes_, row, sizeof(std::int32_t) * static_cast<std::size_t>(lanes_));
+    std::int32_t* to = sums(sink.edge) + element * lanes_;
+    for (int lane = 0; lane < lanes_; ++lane) to[lane] = row[lane] + bias;
     return;
   }
   const ThresholdTree& tree = sink.trees[sink.trees.size() > 1 ? static_cast<std::size_t>(unit) : 0];
-  kernels_.search(tree, row, codes(sink.edge) + element * lanes_, static_cast<std::size_t>(lanes_));
+  kernels_.search(tree, row, bias, codes(sink.edge) + element * lanes_, static_cast<std::size_t>(lanes_));
 }
 
 void Block::weighted(const Weighted& layer) {
@@ -133,242 +155,6 @@ void Block::weighted(const Weighted& layer) {
     weighted_channels(layer);
   } else {
     weighted_whole(layer);
-  }
-}
-
-void Block::weighted_samples(const Weighted& layer) {
-  const int outs = layer.channels / layer.groups, blocks = (outs + kScalars - 1) / kScalars;
-  const int vectors = lanes_ / kLanes, taps = layer.walk.taps, places = layer.walk.places;
-  std::vector<Run> runs(static_cast<std::size_t>(places));
-  LookupTask task{};
-  task.runs = runs.data();
-  task.vector_step = lanes_;
-  task.sums = scratch_.data();
-  for (int p = 0; p < layer.walk.positions(); ++p) {
-    const int from = layer.walk.first[static_cast<std::size_t>(p)];
-    task.run_count = layer.walk.first[static_cast<std::size_t>(p) + 1] - from;
-    for (int g = 0; g < layer.groups; ++g)
-      for (int b = 0; b < blocks; ++b) {
-        const std::size_t block = static_cast<std::size_t>(g) * blocks + b;
-        for (int r = 0; r < task.run_count; ++r) {
-          const std::size_t place = static_cast<std::size_t>(layer.walk.place[static_cast<std::size_t>(from + r)]);
-          const std::int64_t base = layer.walk.base[static_cast<std::size_t>(from + r)] + std::int64_t{g} * taps;
-          runs[static_cast<std::size_t>(r)] = {
-              layer.blocks.data() + (block * places + place) * taps * kScalars, codes(layer.source) + base * lanes_,
-              taps, layer.segments.data() + layer.segment_start[block * places + place]};
-        }
-        const int first = g * outs + b * kScalars;
-        for (int m = 0; m < kScalars; ++m) {
-          const int channel = std::min(first + m, layer.channels - 1);
-          const PlaneTable& table = layer.by_weight[layer.sets > 1 ? static_cast<std::size_t>(channel) : 0];
-          task.tables[m] = table.bytes.data();
-          task.planes = table.planes;
-          task.shift = table.shift;
-        }
-        task.entries = layer.input_size;
-        kernels_.lookup(task, vectors);
-        for (int m = 0; m < kScalars && b * kScalars + m < outs; ++m) {
-          const int channel = first + m;
-          std::int32_t* row = scratch_.data() + m * lanes_;
-          std::int32_t bias = layer.bias[static_cast<std::size_t>(channel)];
-          for (int r = from; r < from + task.run_count; ++r) {
-            const auto place = static_cast<std::size_t>(layer.walk.place[static_cast<std::size_t>(r)]);
-            bias += layer.base[(block * places + place) * kScalars + static_cast<std::size_t>(m)];
-          }
-          for (int lane = 0; lane < lanes_; ++lane) row[lane] += bias;
-          const std::int64_t element = std::int64_t{p} * layer.channels + channel;
-          const int unit = layer.sets > 1 ? channel : 0;
-          add_terms(layer.terms, element, unit, row);
-          emit(layer.sink, element, unit, row);
-        }
-      }
-  }
-}
-
-void Block::emit_channels(const Weighted& layer, std::int64_t element, int channel, int count, std::int32_t* row,
-                          const Ints& added) {
-  for (int i = 0; i < count; ++i) row[i] += added[static_cast<std::size_t>(channel + i)];
-  for (const Term& term : layer.terms) {
-    const std::uint8_t* from = codes(term.edge) + element;
-    if (layer.sets == 1) {
-      kernels_.add_entries(term.rows.data(), term.codes, from, row, static_cast<std::size_t>(count));
-      continue;
-    }
-    for (int i = 0; i < count; ++i)
-      row[i] += term.rows[static_cast<std::size_t>(std::int64_t{channel + i} * term.codes + from[i])];
-  }
-  if (!layer.sink.encoded) {
-    std::memcpy(sums(layer.sink.edge) + element, row, sizeof(std::int32_t) * static_cast<std::size_t>(count));
-    return;
-  }
-  std::uint8_t* to = codes(layer.sink.edge) + element;
-  if (layer.sink.trees.size() == 1) {
-    kernels_.search(layer.sink.trees[0], row, to, static_cast<std::size_t>(count));
-    return;
-  }
-  for (int i = 0; i < count; ++i)
-    portable_kernels()->search(layer.sink.trees[static_cast<std::size_t>(channel + i)], row + i, to + i, 1);
-}
-
-void Block::weighted_channels(const Weighted& layer) {
-  const int outs = layer.channels / layer.groups;
-  ListTask task{};
-  task.taps = &taps_;
-  task.planes = layer.by_input.planes;
-  task.shift = layer.by_input.shift;
-  task.entries = layer.weight_size;
-  task.sums = scratch_.data();
-  for (int p = 0; p < layer.walk.positions(); ++p)
-    for (int g = 0; g < layer.groups; ++g) {
-      const std::int32_t base = list_taps(layer, p, g);
-      for (int o = 0; o < outs; o += kListVectors * kLanes) {
-        const int count = std::min(kListVectors * kLanes, outs - o), channel = g * outs + o;
-        task.offset = o;
-        kernels_.lookup_list(task, (count + kLanes - 1) / kLanes);
-        for (int i = 0; i < count; ++i) task.sums[i] += base;
-        emit_channels(layer, std::int64_t{p} * layer.channels + channel, channel, count, task.sums, layer.bias);
-      }
-    }
-}
-
-// The taps of a position that are not constant over all weights (a zero input is), and the sum of the rows' base.
-std::int32_t Block::list_taps(const Weighted& layer, int position, int group) {
-  const int taps = layer.walk.taps, places = layer.walk.places;
-  const std::int64_t width = layer.column_width;
-  const std::size_t row = static_cast<std::size_t>(layer.by_input.planes) * kTableSize;
-  taps_.rows.clear();
-  taps_.vectors.clear();
-  taps_.segments.clear();
-  std::int32_t base = 0;
-  int load = 0, length = 0;
-  const int from = layer.walk.first[static_cast<std::size_t>(position)];
-  const int to = layer.walk.first[static_cast<std::size_t>(position) + 1];
-  for (int r = from; r < to; ++r) {
-    const auto place = static_cast<std::size_t>(layer.walk.place[static_cast<std::size_t>(r)]);
-    const std::uint8_t* in =
-        codes(layer.source) + layer.walk.base[static_cast<std::size_t>(r)] + std::int64_t{group} * taps;
-    const std::uint8_t* column = layer.columns.data() + (static_cast<std::size_t>(group) * places + place) * taps * width;
-    for (int k = 0; k < taps; ++k, column += width) {
-      base += layer.by_input.base[in[k]];
-      const int peak = layer.by_input.peak[in[k]];
-      if (peak == 0) continue;
-      if (load + peak > 255 || length == 65535) {
-        taps_.segments.push_back(static_cast<std::uint16_t>(length));
-        load = length = 0;
-      }
-      load += peak;
-      ++length;
-      taps_.rows.push_back(layer.by_input.bytes.data() + in[k] * row);
-      taps_.vectors.push_back(column);
-    }
-  }
-  if (length > 0) taps_.segments.push_back(static_cast<std::uint16_t>(length));
-  return base;
-}
-
-// The byte dot products to use, if any. With few rows, looking everything up is faster than looking up a residual.
-const Dot* Block::dot_of(const Weighted& layer, int samples) const {
-  if (use_factors_ && layer.exact.ranks > 0) return &layer.exact;
-  const bool worth = std::int64_t{layer.walk.positions()} * samples >= kResidualRows;
-  return worth && layer.rough.ranks > 0 && kernels_.takes_residuals() ? &layer.rough : nullptr;
-}
-
-// Rows are positions of all samples. As many as fit the cache are decoded before the channels go over them, so that
-// large layers read their weights once for many rows.
-void Block::weighted_dots(const Weighted& layer, const Dot& dot, int samples) {
-  const int outs = layer.channels / layer.groups, blocks = (outs + kLanes - 1) / kLanes;
-  const int taps = layer.walk.places * layer.walk.taps;
-  const bool rest = &dot == &layer.rough;
-  // A cache line more than the weights have, so that rows do not fall on the same sets of the cache.
-  const std::ptrdiff_t row = std::ptrdiff_t{dot.quads} * 4 + kLanes;
-  const std::int64_t positions = layer.walk.positions(), all = positions * samples;
-  const std::int64_t bytes = row + (rest ? 2 * taps : 0);
-  const std::int64_t most = std::clamp<std::int64_t>(kPatchBytes / (bytes * kMostPanel), 1, kMostPanels) * kMostPanel;
-  patch_.resize(static_cast<std::size_t>(row * most) + kLanes);
-  scratch_.resize(std::max(scratch_.size(), static_cast<std::size_t>(most * kLanes) + kLanes));
-  if (rest) rows_.resize(static_cast<std::size_t>(taps * most));
-  for (std::int64_t q = 0; q < all; q += most)
-    for (int g = 0; g < layer.groups; ++g) {
-      const std::int64_t rows = std::min(most, all - q);
-      for (std::int64_t m = 0; m < rows; ++m)
-        fill_patch(layer, dot, (q + m) / positions, (q + m) % positions, g, patch_.data() + m * row,
-                   rest ? rows_.data() + m * taps : nullptr);
-      for (int b = 0; b < blocks; ++b) {
-        const std::int8_t* w = dot.factors.data() + (static_cast<std::size_t>(g) * blocks + b) * dot.quads * 4 * kLanes;
-        const std::uint8_t* columns =
-            layer.columns.data() + static_cast<std::size_t>(g) * taps * layer.column_width + b * kLanes;
-        const int channel = g * outs + b * kLanes, count = std::min(kLanes, outs - b * kLanes);
-        add_dots(w, row, static_cast<int>(rows), (dot.ranks * taps + 3) / 4, (count + 15) / 16);
-        if (rest) add_residuals(layer, columns, static_cast<int>(rows), taps);
-        finish_rows(layer, dot, q, static_cast<int>(rows), channel, count);
-      }
-    }
-  sample_ = 0;
-}
-
-// Sums of a block of channels for all rows, a piece of the taps at a time.
-void Block::add_dots(const std::int8_t* w, std::ptrdiff_t row, int rows, int quads, int vectors) {
-  for (int k = 0; k < quads; k += kernels_.quads_at_once) {
-    const int now = std::min(kernels_.quads_at_once, quads - k);
-    for (int p = 0; p < rows; p += kernels_.panel)
-      kernels_.dot(patch_.data() + p * row + std::ptrdiff_t{4} * k, row, w + std::ptrdiff_t{4} * k * kLanes, now,
-                   std::min(kernels_.panel, rows - p), vectors, k > 0, scratch_.data() + std::ptrdiff_t{p} * kLanes);
-  }
-}
-
-// What dot products leave over, for a block of channels and all rows, a piece of the taps at a time.
-void Block::add_residuals(const Weighted& layer, const std::uint8_t* columns, int rows, int taps) {
-  for (int k = 0; k < taps; k += kTapsAtOnce)
-    for (int m = 0; m < rows; m += kResidualRows)
-      kernels_.residual(rows_.data() + std::ptrdiff_t{m} * taps + k, taps, columns + std::ptrdiff_t{k} * layer.column_width,
-                        layer.column_width, layer.residual.data(), std::min(kTapsAtOnce, taps - k), layer.segment,
-                        std::min(kResidualRows, rows - m), scratch_.data() + std::ptrdiff_t{m} * kLanes);
-}
-
-// Neighbouring channels of some rows, from their sums to what the layer makes of them.
-void Block::finish_rows(const Weighted& layer, const Dot& dot, std::int64_t first, int rows, int channel, int count) {
-  const std::int64_t positions = layer.walk.positions();
-  if (layer.terms.empty() && layer.sink.encoded && layer.sink.trees.size() == 1) {
-    // Samples lie one after the other, so rows do too.
-    kernels_.search_rows(layer.sink.trees[0], scratch_.data(), dot.correction.data() + channel, rows,
-                         static_cast<std::size_t>(count),
-                         codes_of(layer.sink.edge, 0) + first * layer.channels + channel, layer.channels);
-    return;
-  }
-  for (int m = 0; m < rows; ++m) {
-    sample_ = (first + m) / positions;
-    emit_channels(layer, (first + m) % positions * layer.channels + channel, channel, count, scratch_.data() + m * kLanes,
-                  dot.correction);
-  }
-}
-
-// The operands of one neuron's inputs, the padded ones zero, and their rows of the residual table if it is used. Places
-// whose taps follow each other are decoded together.
-void Block::fill_patch(const Weighted& layer, const Dot& dot, std::int64_t sample, std::int64_t position, int group,
-                       std::uint8_t* patch, std::uint16_t* rows) {
-  const int taps = layer.walk.taps, places = layer.walk.places;
-  const std::ptrdiff_t all = std::ptrdiff_t{places} * taps;
-  const auto from = static_cast<std::size_t>(layer.walk.first[static_cast<std::size_t>(position)]);
-  const auto to = static_cast<std::size_t>(layer.walk.first[static_cast<std::size_t>(position) + 1]);
-  if (to - from < static_cast<std::size_t>(places)) {
-    for (int r = 0; r < dot.ranks; ++r)
-      std::memset(patch + r * all, dot.zero[static_cast<std::size_t>(r)], static_cast<std::size_t>(all));
-    if (rows != nullptr) std::fill(rows, rows + all, static_cast<std::uint16_t>(layer.input_size * kTableSize));
-  }
-  const std::uint8_t* in = codes_of(layer.source, sample) + std::ptrdiff_t{group} * taps;
-  for (std::size_t r = from; r < to;) {
-    std::size_t end = r + 1;
-    while (end < to && layer.walk.base[end] == layer.walk.base[end - 1] + taps &&
-           layer.walk.place[end] == layer.walk.place[end - 1] + 1)
-      ++end;
-    const std::uint8_t* codes = in + layer.walk.base[r];
-    const std::ptrdiff_t at = std::ptrdiff_t{layer.walk.place[r]} * taps;
-    const std::size_t n = (end - r) * static_cast<std::size_t>(taps);
-    for (int rank = 0; rank < dot.ranks; ++rank)
-      kernels_.decode(dot.operand.data() + 256 * rank, codes, patch + rank * all + at, n);
-    for (std::size_t i = 0; rows != nullptr && i < n; ++i)
-      rows[at + static_cast<std::ptrdiff_t>(i)] = static_cast<std::uint16_t>(codes[i] * kTableSize);
-    r = end;
   }
 }
 
@@ -398,7 +184,7 @@ void Block::weighted_whole(const Weighted& layer) {
       const std::int64_t element = std::int64_t{p} * layer.channels + channel;
       const int unit = layer.sets > 1 ? channel : 0;
       add_terms(layer.terms, element, unit, row);
-      emit(layer.sink, element, unit, row);
+      emit(layer.sink, element, unit, 0, row);
     }
 }
 

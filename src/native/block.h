@@ -48,8 +48,16 @@ class Block {
   }
   void run_step(const Step& step, const float* x, std::int64_t inputs, int count);
   void encode_input(const Step& step, const float* x, std::int64_t inputs, int count);
+  void scatter(const Ints& place, std::int64_t first, std::int64_t count, std::int64_t row, std::uint8_t* out);
   void weighted(const Weighted& layer);
   void weighted_samples(const Weighted& layer);
+  const Outer* outer_of(const Weighted& layer) const;
+  void sum_lanes(const Weighted& layer, int position, int group, int channel, int blocks, int from, int to);
+  void add_outer(const Weighted& layer, int position, int group, int channel, int blocks, int from, std::int32_t* sums);
+  void look_up_lanes(const Weighted& layer, const Lookup& lookup, int group, int four, int from, int to,
+                     std::int32_t* sums);
+  void finish_lanes(const Weighted& layer, int position, int group, int first, int count, std::int32_t* sums);
+  void make_image(const Outer& outer, const Weighted& layer, int until);
   void weighted_channels(const Weighted& layer);
   std::int32_t list_taps(const Weighted& layer, int position, int group);
   const Dot* dot_of(const Weighted& layer, int samples) const;
@@ -66,8 +74,8 @@ class Block {
   void encode(const Step& step);
   void max_pool(const Step& step);
   void gather(const Step& step);
-  // One accumulator for all lanes.
-  void emit(const Sink& sink, std::int64_t element, int unit, std::int32_t* row);
+  // One accumulator plus bias for all lanes.
+  void emit(const Sink& sink, std::int64_t element, int unit, std::int32_t bias, std::int32_t* row);
   // Accumulators of neighbouring channels of one sample, `added` still to be added to them.
   void emit_channels(const Weighted& layer, std::int64_t element, int channel, int count, std::int32_t* row,
                      const Ints& added);
@@ -87,6 +95,13 @@ class Block {
   std::vector<std::int32_t, Aligned<std::int32_t>> scratch_;
   std::vector<std::uint8_t, Aligned<std::uint8_t>> patch_;
   std::vector<std::uint16_t> rows_;  // of the residual table, per tap
+  std::vector<std::uint8_t> encoded_;
+  std::vector<Run> runs_;
+  std::vector<const std::uint8_t*> starts_;
+  const Outer* outer_ = nullptr;  // of the layer in hand, if they are used
+  std::uint8_t* image_ = nullptr;
+  std::ptrdiff_t stripe_ = 0;  // of the image
+  int image_made_ = 0;
   TapList taps_;
 };
 

@@ -18,7 +18,7 @@ void Block::pooled(const Step& step) {
       const std::uint8_t* in = codes(w.source) + std::int64_t{from} * lanes_;
       for (int lane = 0; lane < lanes_; ++lane) row[lane] += step.row[in[lane]];
     }
-    emit(step.sink, e, step.unit.empty() ? 0 : step.unit[static_cast<std::size_t>(e)], row);
+    emit(step.sink, e, step.unit.empty() ? 0 : step.unit[static_cast<std::size_t>(e)], 0, row);
   }
 }
 
@@ -28,7 +28,7 @@ void Block::code_sum(const Step& step) {
   for (std::int64_t e = 0; e < outputs; ++e) {
     std::fill(row, row + lanes_, step.offset.empty() ? 0 : step.offset[static_cast<std::size_t>(e)]);
     add_terms(step.terms, e, 0, row);
-    emit(step.sink, e, 0, row);
+    emit(step.sink, e, 0, 0, row);
   }
 }
 
@@ -41,7 +41,7 @@ void Block::product(const Step& step) {
     const std::uint8_t* right = codes(step.sources[1]) + std::int64_t{step.index[at + 1]} * lanes_;
     for (int lane = 0; lane < lanes_; ++lane)
       row[lane] = step.row[static_cast<std::size_t>(left[lane]) * step.right_size + right[lane]];
-    emit(step.sink, e, 0, row);
+    emit(step.sink, e, 0, 0, row);
   }
 }
 
@@ -49,11 +49,11 @@ void Block::encode(const Step& step) {
   const auto outputs = net_.edges[static_cast<std::size_t>(step.out)].elements;
   const std::int32_t* from = sums(step.source);
   if (step.sink.trees.size() == 1) {
-    kernels_.search(step.sink.trees[0], from, codes(step.out), static_cast<std::size_t>(outputs * lanes_));
+    kernels_.search(step.sink.trees[0], from, 0, codes(step.out), static_cast<std::size_t>(outputs * lanes_));
   } else {
     for (std::int64_t e = 0; e < outputs; ++e) {
       const ThresholdTree& tree = step.sink.trees[static_cast<std::size_t>(step.unit[static_cast<std::size_t>(e)])];
-      kernels_.search(tree, from + e * lanes_, codes(step.out) + e * lanes_, static_cast<std::size_t>(lanes_));
+      kernels_.search(tree, from + e * lanes_, 0, codes(step.out) + e * lanes_, static_cast<std::size_t>(lanes_));
     }
   }
 }

@@ -48,18 +48,47 @@ struct Run {
   const std::uint8_t* scalars;  // kScalars a tap
   const std::uint8_t* vectors;
   int taps;
-  const std::uint16_t* segments;  // taps that may be added in 8 bits, one after the other
 };
 
 struct LookupTask {
   const Run* runs;
   int run_count;
+  int segment;                           // taps of a run that may be added in 8 bits, one after the other
+  int runs_together;                     // runs of one segment each that may
   std::ptrdiff_t vector_step;            // from tap to tap
   const std::uint8_t* tables[kScalars];  // per scalar, so that channels may have tables of their own
   int planes;
   const int* shift;
   int entries;  // table entries in use, at most 64
-  std::int32_t* sums;  // kScalars x (64 * vectors), overwritten
+  std::int32_t* sums;  // kScalars x (64 * vectors), added to
+};
+
+constexpr int kStripe = 16;  // lanes
+constexpr int kTileQuads = 16, kTileChannels = 16;
+constexpr std::ptrdiff_t kTileBytes = kTileQuads * 4 * kTileChannels;
+
+// Byte dot products whose columns are lanes. An image holds operands as quads of taps: per stripe of 16 lanes, quad,
+// lane, four bytes.
+struct LanesTask {
+  const std::int8_t* weights;       // per run and tile of 16 quads: 16 channels x 64 taps; missing taps are 0
+  std::ptrdiff_t block;             // from 16 channels' weights to the next 16's
+  int blocks;                       // 1 or 2 times 16 channels
+  const std::uint8_t* const* runs;  // where each run starts in the first stripe; whole tiles from there may be read
+  std::ptrdiff_t stripe;            // from a stripe to the next
+  int run_count, quads;             // quads of a run
+  int lanes;                        // a multiple of 64
+  bool more;                        // to be added to what is there
+  std::int32_t* sums;               // 16 * blocks channels x lanes
+};
+
+// Four rows of codes become operands, quad by quad, of several outer products.
+struct QuadTask {
+  const std::uint8_t* rows[4];
+  int lanes, codes, ranks;
+  const std::uint8_t* tables;  // ranks x 256
+  std::uint8_t* out;           // the first stripe's
+  std::ptrdiff_t rank;         // from one rank's quad to the next rank's
+  std::ptrdiff_t stripe;
 };
 
 // Taps of one neuron position whose rows hold anything but their base, one after the other, cut into segments.
@@ -84,6 +113,12 @@ struct ThresholdTree {
   int depth = 0;
   std::vector<std::int32_t> nodes;
   std::vector<std::uint8_t> codes;  // 2**depth leaves, at least 64 stored
+  // In 16 bits, where depth is 3 to 6 and thresholds differ when shifted: per level its nodes, 32 stored, then the
+  // 64 thresholds in order. A shifted sum that equals a threshold has to be compared in full.
+  bool narrow = false;
+  int shift = 0;
+  std::vector<std::int16_t> levels;
+  std::vector<std::int32_t> sorted;  // 64, filled up with INT32_MAX
 };
 
 // An instruction set's kernels.
@@ -91,13 +126,16 @@ struct Kernels {
   const char* name;
   void (*lookup)(const LookupTask&, int vectors);     // kScalars rows; 1 or 2 vectors
   void (*lookup_list)(const ListTask&, int vectors);  // one row; 1 to 4 vectors
-  void (*search)(const ThresholdTree&, const std::int32_t* sums, std::uint8_t* codes, std::size_t n);
-  // sums += table[codes]; the table holds at least 16 entries more than it has, which are read but not used.
+  // The code of every sums[i] + bias.
+  void (*search)(const ThresholdTree&, const std::int32_t* sums, std::int32_t bias, std::uint8_t* codes, std::size_t n);
+  // sums += table[codes]; the table holds at least 64 entries more than it has, which are read but not used.
   void (*add_entries)(const std::int32_t* table, int entries, const std::uint8_t* codes, std::int32_t* sums,
                       std::size_t n);
   // Codes of rows of sums: n in each, rows 64 sums and `stride` codes apart, `added` still to be added to every row.
   void (*search_rows)(const ThresholdTree&, const std::int32_t* sums, const std::int32_t* added, int rows,
                       std::size_t n, std::uint8_t* codes, std::ptrdiff_t stride);
+  // 16 rows of 16 bytes become columns: byte j of row i goes to out[j][i].
+  void (*transpose)(const std::uint8_t* in, std::ptrdiff_t row, std::uint8_t* const* out);
   // codes to bytes through a table of 256.
   void (*decode)(const std::uint8_t* table, const std::uint8_t* codes, std::uint8_t* bytes, std::size_t n);
   // out[m * 64 + o] = sum over quads of unsigned x[m][4 k ..] times signed w[k][o][4], rows 1 to panel.
@@ -109,6 +147,9 @@ struct Kernels {
   void (*residual)(const std::uint16_t* codes, std::ptrdiff_t code_row, const std::uint8_t* columns,
                    std::ptrdiff_t column_step, const std::uint8_t* table, int taps, int segment, int rows,
                    std::int32_t* sums) = nullptr;
+  // Both or neither.
+  void (*dot_lanes)(const LanesTask&) = nullptr;
+  void (*quads)(const QuadTask&) = nullptr;
   int panel = kScalars;
   int quads_at_once = 1 << 30;  // so that the weights of a block of channels stay in the nearest cache
   void (*enter)() = nullptr;  // called by a thread before its first dot product, and after its last

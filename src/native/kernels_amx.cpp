@@ -10,7 +10,7 @@
 namespace rapidnn {
 namespace {
 
-constexpr int kTileRows = 16, kTileQuads = 16;
+constexpr int kTileRows = 16;
 
 struct alignas(64) TileConfig {
   std::uint8_t palette, start_row, reserved[14];
@@ -91,6 +91,91 @@ void dot(const std::uint8_t* x, std::ptrdiff_t x_row, const std::int8_t* w, int 
   }
 }
 
+// Two blocks of channels by 32 lanes: tiles 0 to 3 hold sums, 4 and 5 weights, 6 and 7 operands.
+void two_blocks(const LanesTask& t, int lane) {
+  const std::ptrdiff_t row = std::ptrdiff_t{4} * t.lanes;
+  std::int32_t* sums = t.sums + lane;
+  std::int32_t* more = sums + std::ptrdiff_t{kTileChannels} * t.lanes;
+  if (t.more) {
+    _tile_loadd(0, sums, row);
+    _tile_loadd(1, sums + 16, row);
+    _tile_loadd(2, more, row);
+    _tile_loadd(3, more + 16, row);
+  } else {
+    _tile_zero(0);
+    _tile_zero(1);
+    _tile_zero(2);
+    _tile_zero(3);
+  }
+  const std::int8_t* w = t.weights;
+  for (int r = 0; r < t.run_count; ++r) {
+    const std::uint8_t* image = t.runs[r] + lane / kStripe * t.stripe;
+    for (int quad = 0; quad < t.quads; quad += kTileQuads, w += kTileBytes, image += kTileBytes) {
+      _tile_loadd(6, image, 64);
+      _tile_loadd(4, w, 64);
+      _tile_loadd(7, image + t.stripe, 64);
+      _tile_dpbsud(0, 4, 6);
+      _tile_loadd(5, w + t.block, 64);
+      _tile_dpbsud(1, 4, 7);
+      _tile_dpbsud(2, 5, 6);
+      _tile_dpbsud(3, 5, 7);
+    }
+  }
+  _tile_stored(0, sums, row);
+  _tile_stored(1, sums + 16, row);
+  _tile_stored(2, more, row);
+  _tile_stored(3, more + 16, row);
+}
+
+// One block of channels by 32 or 64 lanes: tiles 0 to 3 hold sums, 4 weights, 6 and 7 operands.
+template <bool kDouble>
+void one_block(const LanesTask& t, int lane) {
+  const std::ptrdiff_t row = std::ptrdiff_t{4} * t.lanes;
+  std::int32_t* sums = t.sums + lane;
+  if (t.more) {
+    _tile_loadd(0, sums, row);
+    _tile_loadd(1, sums + 16, row);
+    if (kDouble) _tile_loadd(2, sums + 32, row);
+    if (kDouble) _tile_loadd(3, sums + 48, row);
+  } else {
+    _tile_zero(0);
+    _tile_zero(1);
+    _tile_zero(2);
+    _tile_zero(3);
+  }
+  const std::int8_t* w = t.weights;
+  for (int r = 0; r < t.run_count; ++r) {
+    const std::uint8_t* image = t.runs[r] + lane / kStripe * t.stripe;
+    for (int quad = 0; quad < t.quads; quad += kTileQuads, w += kTileBytes, image += kTileBytes) {
+      _tile_loadd(4, w, 64);
+      _tile_loadd(6, image, 64);
+      _tile_loadd(7, image + t.stripe, 64);
+      _tile_dpbsud(0, 4, 6);
+      _tile_dpbsud(1, 4, 7);
+      if (kDouble) {
+        _tile_loadd(6, image + 2 * t.stripe, 64);
+        _tile_loadd(7, image + 3 * t.stripe, 64);
+        _tile_dpbsud(2, 4, 6);
+        _tile_dpbsud(3, 4, 7);
+      }
+    }
+  }
+  _tile_stored(0, sums, row);
+  _tile_stored(1, sums + 16, row);
+  if (kDouble) _tile_stored(2, sums + 32, row);
+  if (kDouble) _tile_stored(3, sums + 48, row);
+}
+
+void dot_lanes(const LanesTask& t) {
+  int lane = 0;
+  if (t.blocks == 2) {
+    for (; lane < t.lanes; lane += 32) two_blocks(t, lane);
+  } else {
+    for (; lane + 64 <= t.lanes; lane += 64) one_block<true>(t, lane);
+    for (; lane < t.lanes; lane += 32) one_block<false>(t, lane);
+  }
+}
+
 // The processor has the tiles, and the system lets this process use them.
 bool allowed() {
   __builtin_cpu_init();
@@ -107,6 +192,7 @@ Kernels make() {
   kernels.enter = enter;
   kernels.leave = leave;
   kernels.dot = dot;
+  kernels.dot_lanes = dot_lanes;
   return kernels;
 }
 

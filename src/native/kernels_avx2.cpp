@@ -77,11 +77,13 @@ void lookup_list(const ListTask& t, int vectors) {
   list_any<Avx2<64>>(t, vectors);
 }
 
-void search(const ThresholdTree& tree, const std::int32_t* sums, std::uint8_t* codes, std::size_t n) {
+void search(const ThresholdTree& tree, const std::int32_t* sums, std::int32_t bias, std::uint8_t* codes,
+            std::size_t n) {
   const int internal = (1 << tree.depth) - 1;
   std::size_t i = 0;
   for (; i + 8 <= n; i += 8) {
-    const __m256i acc = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(sums + i));
+    const __m256i acc =
+        _mm256_add_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(sums + i)), _mm256_set1_epi32(bias));
     __m256i at = _mm256_setzero_si256();
     for (int level = 0; level < tree.depth; ++level) {
       const __m256i threshold = _mm256_i32gather_epi32(tree.nodes.data(), at, 4);
@@ -92,7 +94,7 @@ void search(const ThresholdTree& tree, const std::int32_t* sums, std::uint8_t* c
     _mm256_store_si256(reinterpret_cast<__m256i*>(leaves), at);
     for (int j = 0; j < 8; ++j) codes[i + j] = tree.codes[leaves[j] - internal];
   }
-  if (i < n) portable_kernels()->search(tree, sums + i, codes + i, n - i);
+  if (i < n) portable_kernels()->search(tree, sums + i, bias, codes + i, n - i);
 }
 
 // Products of bytes are summed in pairs of 16 bits, which may not hold 2 * 255 * 127; so the unsigned side is split.
@@ -143,7 +145,7 @@ void search_rows(const ThresholdTree& tree, const std::int32_t* sums, const std:
   alignas(32) std::int32_t row[kLanes];
   for (int m = 0; m < rows; ++m, sums += kLanes, codes += stride) {
     for (std::size_t i = 0; i < n; ++i) row[i] = sums[i] + added[i];
-    search(tree, row, codes, n);
+    search(tree, row, 0, codes, n);
   }
 }
 
@@ -151,7 +153,11 @@ void decode(const std::uint8_t* table, const std::uint8_t* codes, std::uint8_t* 
   for (std::size_t i = 0; i < n; ++i) bytes[i] = table[codes[i]];
 }
 
-const Kernels kKernels = {"avx2", lookup, lookup_list, search, add_entries, search_rows, decode, dot};
+void transpose(const std::uint8_t* in, std::ptrdiff_t row, std::uint8_t* const* out) {
+  portable_kernels()->transpose(in, row, out);
+}
+
+const Kernels kKernels = {"avx2", lookup, lookup_list, search, add_entries, search_rows, transpose, decode, dot};
 
 }  // namespace
 

@@ -1,5 +1,5 @@
 // AVX-512 with VBMI and VNNI: one byte permutation looks up 64 entries.
-#include "engine.h"
+#include "avx512.h"
 
 #if defined(__AVX512VBMI__) && defined(__AVX512VNNI__) && defined(__AVX512BW__)
 
@@ -40,87 +40,6 @@ struct Avx512 {
     }
   }
 };
-
-// A tree whose upper six levels live in registers.
-class Searcher {
- public:
-  explicit Searcher(const ThresholdTree& tree)
-      : nodes_(tree.nodes.data()), leaf_(tree.codes.data()), depth_(tree.depth), internal_((1 << tree.depth) - 1) {
-    first_ = _mm512_loadu_si512(nodes_);
-    fourth_ = _mm512_loadu_si512(nodes_ + 15);
-    fifth_ = _mm512_loadu_si512(nodes_ + 31);
-    fifth_high_ = _mm512_loadu_si512(nodes_ + 47);
-    few_ = _mm512_loadu_si512(leaf_);
-  }
-
-  // Codes of 16 sums, as many as are active.
-  void operator()(__m512i acc, __mmask16 active, std::uint8_t* codes) const {
-    const __m512i one = _mm512_set1_epi32(1);
-    __m512i at = _mm512_setzero_si512();
-    for (int level = 0; level < depth_; ++level) {
-      const __mmask16 above = _mm512_cmpgt_epi32_mask(acc, threshold(level, at));
-      at = _mm512_add_epi32(_mm512_add_epi32(at, at), one);
-      at = _mm512_mask_add_epi32(at, above, at, one);
-    }
-    const __m512i leaves = _mm512_sub_epi32(at, _mm512_set1_epi32(internal_));
-    if (depth_ <= 6) {
-      const __m512i found = _mm512_permutexvar_epi8(_mm512_castsi128_si512(_mm512_cvtepi32_epi8(leaves)), few_);
-      _mm_mask_storeu_epi8(codes, active, _mm512_castsi512_si128(found));
-      return;
-    }
-    // Codes need not ascend with the accumulator, so there may be more leaves than codes.
-    alignas(64) std::int32_t places[16];
-    _mm512_store_si512(places, leaves);
-    for (int j = 0; j < 16; ++j)
-      if (active >> j & 1) codes[j] = leaf_[places[j]];
-  }
-
- private:
-  __m512i threshold(int level, __m512i at) const {
-    if (level < 4) return _mm512_permutexvar_epi32(at, first_);
-    if (level == 4) return _mm512_permutexvar_epi32(_mm512_sub_epi32(at, _mm512_set1_epi32(15)), fourth_);
-    if (level == 5) return _mm512_permutex2var_epi32(fifth_, _mm512_sub_epi32(at, _mm512_set1_epi32(31)), fifth_high_);
-    return _mm512_i32gather_epi32(at, nodes_, 4);
-  }
-
-  const std::int32_t* nodes_;
-  const std::uint8_t* leaf_;
-  int depth_, internal_;
-  __m512i first_, fourth_, fifth_, fifth_high_, few_;
-};
-
-__mmask16 first_of(std::size_t n) { return n >= 16 ? 0xFFFF : static_cast<__mmask16>((1u << n) - 1); }
-
-void search(const ThresholdTree& tree, const std::int32_t* sums, std::uint8_t* codes, std::size_t n) {
-  const Searcher find(tree);
-  for (std::size_t i = 0; i < n; i += 16) {
-    const __mmask16 active = first_of(n - i);
-    find(_mm512_maskz_loadu_epi32(active, sums + i), active, codes + i);
-  }
-}
-
-void search_rows(const ThresholdTree& tree, const std::int32_t* sums, const std::int32_t* added, int rows, std::size_t n,
-                 std::uint8_t* codes, std::ptrdiff_t stride) {
-  const Searcher find(tree);
-  for (std::size_t i = 0; i < n; i += 16) {
-    const __mmask16 active = first_of(n - i);
-    const __m512i more = _mm512_maskz_loadu_epi32(active, added + i);
-    for (int m = 0; m < rows; ++m)
-      find(_mm512_add_epi32(_mm512_loadu_si512(sums + m * kLanes + i), more), active, codes + m * stride + i);
-  }
-}
-
-void add_entries(const std::int32_t* table, int entries, const std::uint8_t* codes, std::int32_t* sums, std::size_t n) {
-  const __m512i low = _mm512_loadu_si512(table);
-  for (std::size_t i = 0; i < n; i += 16) {
-    const __mmask16 active = first_of(n - i);
-    const __m512i index = _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(active, codes + i));
-    const __m512i found = entries <= 16 ? _mm512_permutexvar_epi32(index, low)
-                                        : _mm512_mask_i32gather_epi32(index, active, index, table, 4);
-    const __m512i sum = _mm512_maskz_loadu_epi32(active, sums + i);
-    _mm512_mask_storeu_epi32(sums + i, active, _mm512_add_epi32(sum, found));
-  }
-}
 
 template <int R, int C>
 void dot_rows(const std::uint8_t* x, std::ptrdiff_t x_row, const std::int8_t* w, int quads, bool more,
@@ -215,7 +134,9 @@ void residual(const std::uint16_t* codes, std::ptrdiff_t code_row, const std::ui
   }
 }
 
-const Kernels kKernels = {"avx512", lookup_any<Avx512>, list_any<Avx512>, search, add_entries, search_rows, decode, dot, residual};
+const Kernels kKernels = {"avx512",            lookup_any<Avx512>,   list_any<Avx512>,  avx512::search,
+                          avx512::add_entries, avx512::search_rows,  avx512::transpose, decode,
+                          dot,                 residual,             avx512::dot_lanes, avx512::quads};
 
 }  // namespace
 

@@ -16,7 +16,6 @@ void whole_row(const std::uint8_t* row, int planes, const int* shift, int entrie
 
 void lookup(const LookupTask& t, int vectors) {
   const int width = vectors * kLanes;
-  std::memset(t.sums, 0, sizeof(std::int32_t) * kScalars * width);
   std::int32_t values[kTableSize];
   for (int r = 0; r < t.run_count; ++r) {
     const std::uint8_t* a = t.runs[r].scalars;
@@ -42,11 +41,13 @@ void lookup_list(const ListTask& t, int vectors) {
   }
 }
 
-void search(const ThresholdTree& tree, const std::int32_t* sums, std::uint8_t* codes, std::size_t n) {
+void search(const ThresholdTree& tree, const std::int32_t* sums, std::int32_t bias, std::uint8_t* codes,
+            std::size_t n) {
   const std::size_t internal = (std::size_t{1} << tree.depth) - 1;
   for (std::size_t i = 0; i < n; ++i) {
+    const std::int32_t sum = sums[i] + bias;
     std::size_t at = 0;
-    for (int level = 0; level < tree.depth; ++level) at = 2 * at + 1 + (sums[i] > tree.nodes[at]);
+    for (int level = 0; level < tree.depth; ++level) at = 2 * at + 1 + (sum > tree.nodes[at]);
     codes[i] = tree.codes[at - internal];
   }
 }
@@ -60,7 +61,7 @@ void search_rows(const ThresholdTree& tree, const std::int32_t* sums, const std:
   std::int32_t row[kLanes];
   for (int m = 0; m < rows; ++m, sums += kLanes, codes += stride) {
     for (std::size_t i = 0; i < n; ++i) row[i] = sums[i] + added[i];
-    search(tree, row, codes, n);
+    search(tree, row, 0, codes, n);
   }
 }
 
@@ -81,7 +82,12 @@ void decode(const std::uint8_t* table, const std::uint8_t* codes, std::uint8_t* 
   for (std::size_t i = 0; i < n; ++i) bytes[i] = table[codes[i]];
 }
 
-const Kernels kKernels = {"portable", lookup, lookup_list, search, add_entries, search_rows, decode, dot};
+void transpose(const std::uint8_t* in, std::ptrdiff_t row, std::uint8_t* const* out) {
+  for (int i = 0; i < 16; ++i)
+    for (int j = 0; j < 16; ++j) out[j][i] = in[i * row + j];
+}
+
+const Kernels kKernels = {"portable", lookup, lookup_list, search, add_entries, search_rows, transpose, decode, dot};
 
 }  // namespace
 

@@ -41,6 +41,31 @@ struct Dot {
   Ints correction;                    // per channel, to add: that of the offsets, and the bias
 };
 
+// Tables that are looked up where lanes are samples.
+struct Lookup {
+  std::vector<PlaneTable> tables;  // one per set: row = weight code, entry = input code
+  int segment = 1;                 // how many taps of a place 8 bits carry
+  int runs_together = 1;           // places of one segment each that 8 bits carry
+  Ints base;                       // per block, place and channel: sum of its rows' base
+};
+
+// Outer products of bytes that a layer's tables are the sum of, with or without a rest to look up; lanes are samples.
+struct Outer {
+  int ranks = 0;                      // 0: there are none
+  std::vector<std::uint8_t> operand;  // ranks x 256: code -> byte
+  std::vector<std::uint8_t> zero;     // per rank: the byte that stands for 0
+  // Groups, blocks of 16 channels, runs, tiles: 16 channels x 64 taps.
+  std::vector<std::int8_t, Aligned<std::int8_t>> weights;
+  Ints correction;                    // per channel, to add
+  // The image: places of the padded input in order, each with all ranks' quads of a group.
+  Ints image;                         // per place the source position, -1 for padding
+  Ints run_start;                     // output positions x runs: a place of the image
+  int runs = 0, width = 1;            // places of a run, one after the other
+  int quads = 0;                      // per place and rank
+  bool rest = false;                  // whether there is a rest
+  Lookup lookup;
+};
+
 struct Weighted {
   int source, channels, groups, sets;
   Walk walk;
@@ -48,12 +73,11 @@ struct Weighted {
   std::vector<Term> terms;
   Sink sink;
   int weight_size, input_size;
-  // Lanes are samples: per group and block of four channels, place, tap: four codes; and how far 8 bits carry.
+  bool in_parts = false;  // places are parts of one long row of taps, to be taken one by one
+  // Lanes are samples: per group and block of four channels, place, tap: four codes.
   std::vector<std::uint8_t> blocks;
-  std::vector<std::uint16_t> segments;
-  std::vector<std::uint32_t> segment_start;
-  std::vector<PlaneTable> by_weight;  // one per set: row = weight code, entry = input code
-  Ints base;                          // per block, place and channel: sum of its rows' base
+  Lookup plain;
+  Outer outer;
   // Lanes are channels: per group, place, tap: the codes of all channels, filled up to a multiple of 64.
   std::vector<std::uint8_t> columns;
   int column_width = 0;
@@ -79,7 +103,8 @@ struct Windows {
 struct Step {
   enum Kind { kEncodeInput, kWeighted, kPooled, kCodeSum, kProduct, kEncode, kMaxPool, kGather } kind;
   int out = -1;
-  Ints index;                        // kEncodeInput, kGather: one per output element; kProduct: two
+  Ints index;                        // kGather: one per output element; kProduct: two
+  Ints place;                        // kEncodeInput: the element of each input; empty where that is its number
   std::vector<int> sources;          // kGather: index = element * sources + source
   Ints together;                     // kGather: from each element, how many move side by side
   std::vector<std::uint8_t> recode;  // kGather: 256 per source, or empty

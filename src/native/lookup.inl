@@ -2,7 +2,14 @@
 //
 // Sums are built in three widths. Looked-up bytes are added in 8 bits while the rows' peaks sum to at most 255; then
 // widened into 16-bit sums of even and odd lanes, at most 257 times (257 * 255 = 2**16 - 1); then into 32 bits. The
-// segment lengths come from the rows actually used, so no partial sum can overflow.
+// segment lengths come from the rows actually used, so no partial sum can overflow. Segments of a layer are equally long,
+// which the processor's branch prediction likes better than as long as can be.
+
+#if defined(__GNUC__)
+#define RAPIDNN_INLINE inline __attribute__((always_inline))
+#else
+#define RAPIDNN_INLINE inline
+#endif
 
 namespace rapidnn {
 namespace {
@@ -18,17 +25,16 @@ struct Sums {
 
   Sums(const int* shifts, std::int32_t* sums) : shift(shifts), out(sums) {
     clear_words();
-    std::memset(out, 0, sizeof(std::int32_t) * M * N * kLanes);
   }
 
-  void clear_words() {
+  RAPIDNN_INLINE void clear_words() {
     for (int m = 0; m < M; ++m)
       for (int n = 0; n < N; ++n)
         for (int p = 0; p < P; ++p) even[m][n][p] = odd[m][n][p] = V::zero_words();
   }
 
   // Takes the 8-bit sums of one segment.
-  void widen(const typename V::Bytes (&low)[M][N][P]) {
+  RAPIDNN_INLINE void widen(const typename V::Bytes (&low)[M][N][P]) {
     for (int m = 0; m < M; ++m)
       for (int n = 0; n < N; ++n)
         for (int p = 0; p < P; ++p) {
@@ -38,7 +44,7 @@ struct Sums {
     if (++widenings == kMaxWidenings) flush();
   }
 
-  void flush() {
+  RAPIDNN_INLINE void flush() {
     for (int m = 0; m < M; ++m)
       for (int n = 0; n < N; ++n)
         for (int p = 0; p < P; ++p) V::add_words(out + (m * N + n) * kLanes, even[m][n][p], odd[m][n][p], shift[p]);
@@ -47,30 +53,55 @@ struct Sums {
   }
 };
 
+// Looks up a stretch of taps and adds them in 8 bits.
+template <class V, int M, int N, int P>
+RAPIDNN_INLINE void add_taps(typename V::Bytes (&low)[M][N][P], const LookupTask& t, const std::uint8_t* a,
+                             const std::uint8_t* v, int count) {
+  const std::uint8_t* const end = a + std::ptrdiff_t{M} * count;
+  const std::ptrdiff_t step = t.vector_step;
+  const std::uint8_t* tables[M];
+  for (int m = 0; m < M; ++m) tables[m] = t.tables[m];
+  for (; a != end; a += M, v += step) {
+    typename V::Bytes index[N];
+    for (int n = 0; n < N; ++n) index[n] = V::load(v + n * kLanes);
+    for (int m = 0; m < M; ++m) {
+      const std::uint8_t* row = tables[m] + static_cast<std::size_t>(a[m]) * (P * kTableSize);
+      for (int p = 0; p < P; ++p)
+        for (int n = 0; n < N; ++n) V::look_up_add(low[m][n][p], row + p * kTableSize, index[n]);
+    }
+  }
+}
+
+template <class V, int M, int N, int P>
+RAPIDNN_INLINE void clear(typename V::Bytes (&low)[M][N][P]) {
+  for (int m = 0; m < M; ++m)
+    for (int n = 0; n < N; ++n)
+      for (int p = 0; p < P; ++p) low[m][n][p] = V::zero_bytes();
+}
+
 template <class V, int M, int N, int P>
 void lookup(const LookupTask& t) {
   Sums<V, M, N, P> sums(t.shift, t.sums);
-  for (int r = 0; r < t.run_count; ++r) {
+  for (int r = 0; r < t.run_count; r += t.runs_together) {
+    if (t.runs_together > 1) {
+      typename V::Bytes low[M][N][P];
+      clear<V, M, N, P>(low);
+      const int last = r + t.runs_together < t.run_count ? r + t.runs_together : t.run_count;
+      for (int i = r; i < last; ++i)
+        add_taps<V, M, N, P>(low, t, t.runs[i].scalars, t.runs[i].vectors, t.runs[i].taps);
+      sums.widen(low);
+      continue;
+    }
     const std::uint8_t* a = t.runs[r].scalars;
     const std::uint8_t* v = t.runs[r].vectors;
-    const std::uint16_t* segment = t.runs[r].segments;
-    for (int left = t.runs[r].taps; left > 0; ++segment) {
-      const int count = *segment;
-      left -= count;
+    for (int left = t.runs[r].taps; left > 0; left -= t.segment) {
+      const int count = left < t.segment ? left : t.segment;
       typename V::Bytes low[M][N][P];
-      for (int m = 0; m < M; ++m)
-        for (int n = 0; n < N; ++n)
-          for (int p = 0; p < P; ++p) low[m][n][p] = V::zero_bytes();
-      for (int k = 0; k < count; ++k, a += M, v += t.vector_step) {
-        typename V::Bytes index[N];
-        for (int n = 0; n < N; ++n) index[n] = V::load(v + n * kLanes);
-        for (int m = 0; m < M; ++m) {
-          const std::uint8_t* row = t.tables[m] + static_cast<std::size_t>(a[m]) * (P * kTableSize);
-          for (int p = 0; p < P; ++p)
-            for (int n = 0; n < N; ++n) V::look_up_add(low[m][n][p], row + p * kTableSize, index[n]);
-        }
-      }
+      clear<V, M, N, P>(low);
+      add_taps<V, M, N, P>(low, t, a, v, count);
       sums.widen(low);
+      a += std::ptrdiff_t{M} * count;
+      v += t.vector_step * count;
     }
   }
   sums.flush();
@@ -78,6 +109,7 @@ void lookup(const LookupTask& t) {
 
 template <class V, int N, int P>
 void lookup_list(const ListTask& t) {
+  std::memset(t.sums, 0, sizeof(std::int32_t) * N * kLanes);
   Sums<V, 1, N, P> sums(t.shift, t.sums);
   const std::uint8_t* const* row = t.taps->rows.data();
   const std::uint8_t* const* vector = t.taps->vectors.data();

@@ -28,9 +28,6 @@ class Entered {
   const Kernels& kernels_;
 };
 
-// Lanes over channels, where looking up residuals is as fast as looking up planes.
-constexpr double kMostEmpty = 1.6;
-
 // A rest of this many samples is worth a whole vector of them; fewer go one by one.
 constexpr std::int64_t kWorthAVector = 12;
 
@@ -72,7 +69,9 @@ void Network::seal() {
     if (step.kind == Step::kWeighted) {
       read.push_back(step.weighted.source);
       // Sums of three planes, four rows and two vectors would not fit the registers.
-      for (const PlaneTable& table : step.weighted.by_weight) double_width_ = double_width_ && table.planes < 3;
+      const Weighted& layer = step.weighted;
+      const Lookup& lookup = layer.outer.ranks > 0 ? layer.outer.lookup : layer.plain;
+      for (const PlaneTable& table : lookup.tables) double_width_ = double_width_ && table.planes < 3;
       for (const Term& term : step.weighted.terms) read.push_back(term.edge);
     }
     if (step.kind == Step::kPooled || step.kind == Step::kMaxPool) read.push_back(step.windows.source);
@@ -84,27 +83,17 @@ void Network::seal() {
   ++readers_[static_cast<std::size_t>(output)];
 }
 
-// Whether every weighted layer has byte dot products to use, and few of the residuals' lanes would be empty: with
-// samples as lanes, planes fill them all.
+// Whether every weighted layer is a byte dot product that takes samples one after the other.
 bool Network::prefers_dots(const Kernels& kernels, bool use_factors) const {
-  double filled = 0, taken = 0;
-  for (const Step& step : steps) {
-    if (step.kind != Step::kWeighted) continue;
-    const Weighted& layer = step.weighted;
-    if (use_factors && layer.exact.ranks > 0) continue;
-    if (!kernels.takes_residuals() || layer.rough.ranks == 0) return false;
-    const int outs = layer.channels / layer.groups, lanes = (outs + kLanes - 1) / kLanes * kLanes;
-    const double neurons = double{1} * layer.walk.positions() * layer.walk.places * layer.walk.taps * layer.groups;
-    filled += neurons * outs;
-    taken += neurons * lanes;
-  }
-  return taken <= kMostEmpty * filled;
+  if (!use_factors || kernels.dot_lanes != nullptr) return false;
+  return std::all_of(steps.begin(), steps.end(), [](const Step& step) {
+    return step.kind != Step::kWeighted || step.weighted.exact.ranks > 0;
+  });
 }
 
 void Network::run(const float* x, std::int64_t samples, std::int64_t inputs, std::int32_t* out, int threads,
                   const Kernels& kernels, bool use_factors, const Watch* watch) const {
   const auto outputs = static_cast<std::int64_t>(output_index.size());
-  // Dot products take samples one after the other; planes take them side by side.
   const std::vector<Piece> pieces = split(samples, threads, !prefers_dots(kernels, use_factors), double_width_);
   std::atomic<std::size_t> next{0};
   std::mutex guard;

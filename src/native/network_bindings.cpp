@@ -25,6 +25,27 @@ std::vector<T> copy(const Array<T>& array) {
   return std::vector<T>(array.data(), array.data() + array.size());
 }
 
+// The tree in 16 bits, if it has one: thresholds shifted until they fit must still differ.
+void narrow(ThresholdTree& tree, const std::int32_t* sorted, std::size_t m) {
+  if (tree.depth < 3 || tree.depth > 6) return;
+  while (m > 0 && ((sorted[m - 1] >> tree.shift) >= INT16_MAX || (sorted[0] >> tree.shift) <= INT16_MIN)) ++tree.shift;
+  tree.levels.assign(6 * 32 + 64, INT16_MAX);
+  tree.sorted.assign(64, INT32_MAX);
+  for (std::size_t i = 0; i < m; ++i) {
+    if (i > 0 && tree.shift > 0 && sorted[i] >> tree.shift == sorted[i - 1] >> tree.shift) return;
+    tree.levels[192 + i] = static_cast<std::int16_t>(sorted[i] >> tree.shift);
+    tree.sorted[i] = sorted[i];
+  }
+  for (int level = 0; level < tree.depth; ++level)
+    for (std::size_t j = 0; j < (std::size_t{1} << level); ++j) {
+      const std::int32_t node = tree.nodes[(std::size_t{1} << level) - 1 + j];
+      const bool filler = (2 * j + 1) * (std::size_t{1} << (tree.depth - level - 1)) - 1 >= m;
+      tree.levels[32 * static_cast<std::size_t>(level) + j] =
+          filler ? INT16_MAX : static_cast<std::int16_t>(node >> tree.shift);
+    }
+  tree.narrow = true;
+}
+
 // Thresholds (sets x m, ascending) and codes (sets x (m + 1)) as complete search trees.
 std::vector<ThresholdTree> make_trees(const Array<std::int32_t>& thresholds, const Array<std::uint8_t>& codes, int sets) {
   const std::size_t m = thresholds.size() / static_cast<std::size_t>(sets);
@@ -43,6 +64,7 @@ std::vector<ThresholdTree> make_trees(const Array<std::int32_t>& thresholds, con
         if (rank < m) tree.nodes[(std::size_t{1} << level) - 1 + j] = sorted[rank];
       }
     for (std::size_t i = 0; i < std::max<std::size_t>(leaves, 64); ++i) tree.codes.push_back(code[std::min(i, m)]);
+    narrow(tree, sorted, m);
   }
   return trees;
 }
@@ -63,9 +85,9 @@ struct PyNetwork {
     return net.steps.back();
   }
 
-  void encode_input(int out, Array<std::int32_t> index, Array<std::int32_t> thresholds, Array<std::uint8_t> codes) {
+  void encode_input(int out, Array<std::int32_t> place, Array<std::int32_t> thresholds, Array<std::uint8_t> codes) {
     Step& step = add(Step::kEncodeInput, out);
-    step.index = copy(index);
+    step.place = copy(place);
     step.tree = make_trees(thresholds, codes, 1)[0];
   }
 
@@ -87,7 +109,8 @@ struct PyNetwork {
 
   void weighted(int out, int source, int channels, int groups, int sets, Array<std::int32_t> first,
                 Array<std::int32_t> place, Array<std::int32_t> base, int places, int taps, Array<std::int32_t> bias,
-                Array<std::uint8_t> blocks, Array<std::int32_t> whole, int weight_size, int input_size) {
+                Array<std::uint8_t> blocks, Array<std::int32_t> whole, int weight_size, int input_size,
+                bool in_parts) {
     Step& step = add(Step::kWeighted, out);
     Weighted& w = step.weighted;
     w.source = source;
@@ -100,6 +123,7 @@ struct PyNetwork {
     w.whole = copy(whole);
     w.weight_size = weight_size;
     w.input_size = input_size;
+    w.in_parts = in_parts;
     w.sink.edge = out;
   }
 
@@ -125,48 +149,59 @@ struct PyNetwork {
               Array<std::uint8_t> columns, int column_width) {
     Weighted& w = net.steps.back().weighted;
     w.planes = true;
-    const auto rows = static_cast<std::size_t>(w.weight_size);
-    for (int s = 0; s < w.sets; ++s)
-      w.by_weight.push_back(plane_table(bytes, base, shift, static_cast<std::size_t>(s) * rows, rows));
+    w.plain = make_lookup(w, bytes, base, shift);
     if (by_input.size() != 0)
       w.by_input = plane_table(by_input, input_base, input_shift, 0, static_cast<std::size_t>(w.input_size));
     w.columns = copy(columns);
     w.column_width = column_width;
-    cut_segments(w);
   }
 
-  // How many taps of each block's runs may be added in 8 bits (a stretch whose peaks sum to at most 255), and what the
-  // runs' rows have for a base.
-  static void cut_segments(Weighted& w) {
+  static Lookup make_lookup(const Weighted& w, const Array<std::uint8_t>& bytes, const Array<std::int32_t>& base,
+                            const std::vector<int>& shift) {
+    Lookup lookup;
+    const auto rows = static_cast<std::size_t>(w.weight_size);
+    for (int s = 0; s < w.sets; ++s)
+      lookup.tables.push_back(plane_table(bytes, base, shift, static_cast<std::size_t>(s) * rows, rows));
+    cut_segments(w, lookup);
+    return lookup;
+  }
+
+  // How many taps of a place may be added in 8 bits: places are cut into equal segments, as few as keep the peaks of
+  // every segment at a sum of at most 255. And what the places' rows have for a base.
+  static void cut_segments(const Weighted& w, Lookup& lookup) {
     const int outs = w.channels / w.groups, blocks = (outs + kScalars - 1) / kScalars, taps = w.walk.taps;
     const std::uint8_t* codes = w.blocks.data();
-    for (int g = 0; g < w.groups; ++g)
-      for (int b = 0; b < blocks; ++b)
-        for (int place = 0; place < w.walk.places; ++place) {
-          w.segment_start.push_back(static_cast<std::uint32_t>(w.segments.size()));
-          int load[kScalars] = {}, length = 0;
-          std::int32_t total[kScalars] = {};
-          for (int k = 0; k < taps; ++k, codes += kScalars) {
-            int peak[kScalars];
-            bool over = length == 65535;
-            for (int m = 0; m < kScalars; ++m) {
-              const int channel = std::min(g * outs + b * kScalars + m, w.channels - 1);
-              const PlaneTable& table = w.by_weight[w.sets > 1 ? static_cast<std::size_t>(channel) : 0];
-              peak[m] = table.peak[codes[m]];
-              total[m] += table.base[codes[m]];
-              over = over || load[m] + peak[m] > 255;
-            }
-            if (over) {
-              w.segments.push_back(static_cast<std::uint16_t>(length));
-              length = 0;
-              std::fill(load, load + kScalars, 0);
-            }
-            for (int m = 0; m < kScalars; ++m) load[m] += peak[m];
-            ++length;
-          }
-          w.segments.push_back(static_cast<std::uint16_t>(length));
-          w.base.insert(w.base.end(), total, total + kScalars);
+    lookup.segment = taps;
+    int heaviest = 1;  // load of a whole place
+    for (int row = 0; row < w.groups * blocks * w.walk.places; ++row, codes += std::ptrdiff_t{taps} * kScalars)
+      for (int m = 0; m < kScalars; ++m) {
+        const int block = row / w.walk.places;
+        const int channel = std::min(block / blocks * outs + block % blocks * kScalars + m, w.channels - 1);
+        const PlaneTable& table = lookup.tables[w.sets > 1 ? static_cast<std::size_t>(channel) : 0];
+        std::int32_t base = 0;
+        int load = 0;
+        for (int k = 0; k < taps; ++k) {
+          base += table.base[codes[k * kScalars + m]];
+          load += table.peak[codes[k * kScalars + m]];
         }
+        heaviest = std::max(heaviest, load);
+        while (!carries(table, codes + m, taps, lookup.segment)) {
+          const int parts = (taps + lookup.segment - 1) / lookup.segment + 1;
+          lookup.segment = std::min(lookup.segment - 1, (taps + parts - 1) / parts);
+        }
+        lookup.base.push_back(base);
+      }
+    lookup.runs_together = lookup.segment == taps ? 255 / heaviest : 1;
+  }
+
+  // Whether 8 bits carry every segment of one channel's taps.
+  static bool carries(const PlaneTable& table, const std::uint8_t* codes, int taps, int segment) {
+    for (int k = 0; k < taps;) {
+      int load = 0;
+      for (const int end = std::min(taps, k + segment); k < end; ++k) load += table.peak[codes[k * kScalars]];
+      if (load > 255) return false;
+    }
+    return true;
   }
 
   // ranks x 256 operands; weights packed as Dot::factors has them.
@@ -199,11 +234,35 @@ struct PyNetwork {
     w.segment = segment;
   }
 
+  void outer(Array<std::uint8_t> operand, Array<std::uint8_t> zero, Array<std::int8_t> weights,
+             Array<std::int32_t> correction, Array<std::int32_t> image, Array<std::int32_t> run_start, int runs,
+             int width) {
+    Weighted& w = net.steps.back().weighted;
+    Outer& o = w.outer;
+    o.ranks = static_cast<int>(zero.size());
+    o.operand = copy(operand);
+    o.zero = copy(zero);
+    o.weights.assign(weights.data(), weights.data() + weights.size());
+    o.correction = copy(correction);
+    o.image = copy(image);
+    o.run_start = copy(run_start);
+    o.runs = runs;
+    o.width = width;
+    o.quads = (w.walk.taps + 3) / 4;
+  }
+
+  // What the last layer's outer products leave, as planes.
+  void rest(Array<std::uint8_t> bytes, Array<std::int32_t> base, std::vector<int> shift) {
+    Weighted& w = net.steps.back().weighted;
+    w.outer.rest = true;
+    w.outer.lookup = make_lookup(w, bytes, base, shift);
+  }
+
   // One more operand of the last sum that enters through one-row tables.
   void term(int edge, Array<std::int32_t> rows, int codes) {
     Step& step = net.steps.back();
     Ints padded = copy(rows);
-    padded.resize(padded.size() + 16);  // kernels load whole vectors
+    padded.resize(padded.size() + 64);  // kernels load whole vectors
     (step.kind == Step::kWeighted ? step.weighted.terms : step.terms).push_back({edge, codes, std::move(padded)});
   }
 
@@ -313,15 +372,19 @@ void bind_network(nb::module_& m) {
   nb::class_<PyNetwork>(m, "Network")
       .def(nb::init<>())
       .def("add_edge", &PyNetwork::add_edge, "elements"_a, "accumulator"_a)
-      .def("encode_input", &PyNetwork::encode_input, "out"_a, "index"_a, "thresholds"_a, "codes"_a)
+      .def("encode_input", &PyNetwork::encode_input, "out"_a, "place"_a, "thresholds"_a, "codes"_a)
       .def("encode", &PyNetwork::encode, "out"_a, "source"_a, "unit"_a, "thresholds"_a, "codes"_a, "sets"_a)
       .def("encode_last", &PyNetwork::encode_last, "thresholds"_a, "codes"_a, "sets"_a)
       .def("weighted", &PyNetwork::weighted, "out"_a, "source"_a, "channels"_a, "groups"_a, "sets"_a, "first"_a,
-           "place"_a, "base"_a, "places"_a, "taps"_a, "bias"_a, "blocks"_a, "whole"_a, "weight_size"_a, "input_size"_a)
+           "place"_a, "base"_a, "places"_a, "taps"_a, "bias"_a, "blocks"_a, "whole"_a, "weight_size"_a, "input_size"_a,
+           "in_parts"_a)
       .def("planes", &PyNetwork::planes, "table"_a, "base"_a, "shift"_a, "by_input"_a, "input_base"_a,
            "input_shift"_a, "columns"_a, "column_width"_a)
       .def("factors", &PyNetwork::factors, "weights"_a, "operand"_a, "correction"_a, "zero"_a)
       .def("rough", &PyNetwork::rough, "weights"_a, "operand"_a, "correction"_a, "zero"_a, "residual"_a, "segment"_a)
+      .def("outer", &PyNetwork::outer, "operand"_a, "zero"_a, "weights"_a, "correction"_a, "image"_a, "run_start"_a,
+           "runs"_a, "width"_a)
+      .def("rest", &PyNetwork::rest, "table"_a, "base"_a, "shift"_a)
       .def("term", &PyNetwork::term, "edge"_a, "rows"_a, "codes"_a)
       .def("pooled", &PyNetwork::pooled, "out"_a, "source"_a, "index"_a, "taps"_a, "row"_a, "unit"_a)
       .def("max_pool", &PyNetwork::max_pool, "out"_a, "source"_a, "index"_a, "taps"_a)

@@ -86,7 +86,7 @@ class Network:
     def __init__(self) -> None: ...
     def add_edge(self, elements: int, accumulator: bool) -> int: ...
     def encode_input(
-        self, out: int, index: NDArray[np.int32], thresholds: NDArray[np.int32], codes: NDArray[np.uint8]
+        self, out: int, place: NDArray[np.int32], thresholds: NDArray[np.int32], codes: NDArray[np.uint8]
     ) -> None: ...
     def encode(
         self,
@@ -115,6 +115,7 @@ class Network:
         whole: NDArray[np.int32],
         weight_size: int,
         input_size: int,
+        in_parts: bool,
     ) -> None: ...
     def planes(
         self,
@@ -143,6 +144,18 @@ class Network:
         residual: NDArray[np.uint8],
         segment: int,
     ) -> None: ...
+    def outer(
+        self,
+        operand: NDArray[np.uint8],
+        zero: NDArray[np.uint8],
+        weights: NDArray[np.int8],
+        correction: NDArray[np.int32],
+        image: NDArray[np.int32],
+        run_start: NDArray[np.int32],
+        runs: int,
+        width: int,
+    ) -> None: ...
+    def rest(self, table: NDArray[np.uint8], base: NDArray[np.int32], shift: list[int]) -> None: ...
     def term(self, edge: int, rows: NDArray[np.int32], codes: int) -> None: ...
     def pooled(
         self,

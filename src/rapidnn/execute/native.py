@@ -16,13 +16,12 @@ from numpy.typing import NDArray
 
 from rapidnn import _native
 from rapidnn.errors import DataError
-from rapidnn.execute import packing
+from rapidnn.execute import layout, packing
 from rapidnn.execute.inputs import check_input
+from rapidnn.execute.kernel_tables import add_tables
 from rapidnn.execute.reference import carry, taps
-from rapidnn.execute.residual import offsets, residual_table, split_products
 from rapidnn.execute.storage import Storage, channel_last
 from rapidnn.graph import ops
-from rapidnn.graph.shapes import Shape
 from rapidnn.tables.program import (
     Activate,
     Carry,
@@ -44,8 +43,6 @@ from rapidnn.tables.program import (
 
 KERNELS_VARIABLE = "RAPIDNN_KERNELS"
 _MAX_THREADS = 256
-_LARGE = 1 << 20
-"""Weights of a layer that a core's cache does not hold."""
 
 
 def kernel_path() -> str:
@@ -178,7 +175,9 @@ class _Packer:
                 order = channel_last(step.shape) if len(step.shape) > 1 else self._natural(step.name)
                 keys = _ordered_keys(step.thresholds)
                 codes = np.arange(len(keys) + 1, dtype=np.uint8)
-                self.net.encode_input(self._edge(step.name, order), _int32(order), keys, codes)
+                straight = np.array_equal(order, self._natural(step.name))
+                place = np.empty(0, np.int32) if straight else _int32(np.argsort(order))
+                self.net.encode_input(self._edge(step.name, order), place, keys, codes)
             case WeightedSum():
                 self._weighted(step)
             case PooledSum():
@@ -210,11 +209,11 @@ class _Packer:
             (self._source(term.source, order), np.broadcast_to(term.rows, (sets, term.rows.shape[1])))
             for term in step.residuals
         ]
-        first, place, base = _walk(step, source_shape, shape)
         group = self.program.group_of[step.source]
         if flat:
             step = replace(step, weight_codes=step.weight_codes[:, self.order[step.source]])
         codes = packing.grouped_codes(step)
+        first, place, base = layout.walk(step, source_shape, shape, codes.shape[2])
         self.net.weighted(
             self._sum_edge(step, order),
             source,
@@ -231,51 +230,12 @@ class _Packer:
             step.products.astype(np.int32).reshape(-1),
             step.values.shape[1],
             group.size,
+            not convolution and codes.shape[2] > 1,
         )
-        self._tables(step, codes)
+        add_tables(self.net, self.program, step, codes)
         for edge, rows in terms:
             self.net.term(edge, np.ascontiguousarray(rows).reshape(-1), rows.shape[1])
         self._finish_sum(step)
-
-    def _tables(self, step: WeightedSum, codes: NDArray[np.uint8]) -> None:
-        sets, rows, entries = step.products.shape
-        used = np.bincount(step.weight_codes.reshape(-1), minlength=rows).astype(np.float64)
-        planes = packing.split_planes(step.products.reshape(-1, entries), np.tile(used, sets))
-        turned = packing.split_planes(step.products[0].T, np.ones(entries)) if sets == 1 else None
-        if planes is not None and (turned is not None or sets > 1):
-            columns = packing.channel_columns(codes) if turned is not None else np.empty((0,), np.uint8)
-            self.net.planes(
-                planes.bytes.reshape(-1),
-                planes.base,
-                list(planes.shift),
-                np.empty(0, np.uint8) if turned is None else turned.bytes.reshape(-1),
-                np.empty(0, np.int32) if turned is None else turned.base,
-                [] if turned is None else list(turned.shift),
-                columns.reshape(-1),
-                columns.shape[-1],
-            )
-        factors = packing.factorise(step, self.program.group_of[step.source])
-        if factors is not None:
-            self.net.factors(
-                factors.weights.reshape(-1), factors.operand.reshape(-1), factors.correction, factors.zero
-            )
-        elif sets == 1 and planes is not None and turned is not None:
-            self._split(step, codes, planes.cost)
-
-    def _split(self, step: WeightedSum, codes: NDArray[np.uint8], planes: float) -> None:
-        """Byte dot products and a residual, where they cost less than planes; their sums are meant modulo 2**32."""
-        split = split_products(step.products[0], large=step.weight_codes.size > _LARGE)
-        if split is None or split.cost >= planes:
-            return
-        dot = packing.pack_dot([row[codes] for row in split.weights], split.inputs, offsets(split))
-        self.net.rough(
-            dot.weights.reshape(-1),
-            dot.operand.reshape(-1),
-            dot.correction,
-            dot.zero,
-            residual_table(split).reshape(-1),
-            split.segment,
-        )
 
     def _pooled(self, step: PooledSum) -> None:
         w = step.window
@@ -388,21 +348,6 @@ def _fused_encodings(program: Program) -> dict[str, str]:
         if isinstance(sole, Encode) and name != program.output:
             fused[name] = sole.name
     return fused
-
-
-def _walk(step: WeightedSum, source: Shape, shape: Shape) -> tuple[Int32, Int32, Int32]:
-    """For every output position its runs of taps: (where its runs start, place in the kernel, first element)."""
-    if step.window is None:
-        count = math.prod(shape[:-1])
-        return _int32(np.arange(count + 1)), np.zeros(count, np.int32), _int32(np.arange(count) * source[-1])
-    w, spatial = step.window, shape[1:]
-    places = np.arange(math.prod(source[1:])).reshape(1, 1, *source[1:])
-    found = list(taps(places, w.kernel, w.stride, w.padding, w.dilation, spatial))
-    base = np.stack([values.reshape(-1) for _, values, _ in found], axis=1) * source[0]
-    real = np.stack([real.reshape(-1) for _, _, real in found], axis=1)
-    first = np.concatenate([[0], np.cumsum(real.sum(axis=1))])
-    place = np.broadcast_to(np.arange(len(found)), real.shape)
-    return _int32(first), _int32(place[real]), _int32(base[real])
 
 
 def _ordered_keys(thresholds: NDArray[np.float32]) -> Int32:

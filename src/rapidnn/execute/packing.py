@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from rapidnn.execute.splitting import Split, splits
 from rapidnn.tables.program import CodeGroup, Int32, UInt8, WeightedSum
 
 LANES = 64
@@ -14,6 +15,8 @@ SCALARS = 4
 TABLE_SIZE = 64
 QUADS_TOGETHER = 16
 _MAX_PLANES = 3
+_CACHED_TAPS = 1024
+_TILE_CHANNELS, _TILE_TAPS = 16, 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,9 +43,34 @@ class Factors:
     zero: UInt8
 
 
+@dataclass(frozen=True, eq=False)
+class Outer:
+    """R outer products of bytes packed for dot products whose columns are samples.
+
+    ``operand`` uint8 ``(R, 256)``: the byte of every code; ``zero`` uint8 ``(R,)``: the byte that stands for 0;
+    ``weights`` int8 ``(groups, blocks of 16 channels, runs, tiles, 16, 64)``; ``correction`` int32 per channel.
+    """
+
+    operand: UInt8
+    zero: UInt8
+    weights: NDArray[np.int8]
+    correction: Int32
+
+
+def long_row_places(taps: int) -> int:
+    """Into how many equal parts a long row of taps is cut, so that the codes of a part stay in the cache."""
+    least = -(-taps // _CACHED_TAPS)
+    return next((n for n in range(least, 8 * least) if taps % n == 0), 1)
+
+
 def grouped_codes(step: WeightedSum) -> UInt8:
-    """Weight codes as ``(groups, channels of a group, places, taps of a place)``, places in kernel order."""
+    """Weight codes as ``(groups, channels of a group, places, taps of a place)``, places in kernel order.
+
+    The taps of a layer without a window are cut into :func:`long_row_places` places.
+    """
     outs = step.channels // step.groups
+    if step.window is None:
+        return step.weight_codes.reshape(step.groups, outs, long_row_places(step.taps), -1)
     codes = step.weight_codes.reshape(step.channels, step.weight_codes.shape[1], -1)
     return codes.transpose(0, 2, 1).reshape(step.groups, outs, codes.shape[2], codes.shape[1])
 
@@ -94,6 +122,43 @@ def split_planes(table: NDArray[np.integer], weight: NDArray[np.float64]) -> Pla
     return None if best is None else best[1]
 
 
+_RANK_COST = 0.25
+"""One rank's dot product per tap, in byte lookups."""
+
+
+def planes_cost(planes: Planes, frequency: NDArray[np.float64]) -> float:
+    """Time per tap in byte lookups: one per plane, and its widening, of two, whenever the peaks have summed to 255."""
+    peaks = planes.bytes.max(axis=(1, 2)).astype(np.float64)
+    weight = frequency / frequency.sum()
+    return float(planes.bytes.shape[1] * (weight @ (1 + 2.5 * peaks / 255)))
+
+
+def exact_split(step: WeightedSum, group: CodeGroup) -> Split:
+    """The one outer product of a step that :func:`factorise` accepts."""
+    values = step.values.astype(np.int64).reshape(-1, 1)
+    inputs = group.values.astype(np.int64)[np.newaxis]
+    return Split(values, inputs, np.zeros((len(values), inputs.shape[1]), np.int64))
+
+
+def best_split(
+    step: WeightedSum, planes: Planes | None, used: NDArray[np.float64]
+) -> tuple[Split, Planes] | None:
+    """The split that is cheapest to run with the planes of its rest; None where the whole table's are cheaper."""
+    sets, _, entries = step.products.shape
+    if entries > TABLE_SIZE:
+        return None
+    table, frequency = step.products.reshape(-1, entries), np.tile(used, sets)
+    best, cost = None, np.inf if planes is None else planes_cost(planes, frequency)
+    for split in splits(table, frequency):
+        rest = split_planes(split.rest, frequency)
+        if rest is None:
+            continue
+        mine = planes_cost(rest, frequency) + _RANK_COST * split.weights.shape[1]
+        if mine < cost:
+            best, cost = (split, rest), mine
+    return best
+
+
 def factorise(step: WeightedSum, group: CodeGroup) -> Factors | None:
     """Factors for the exact byte dot product, if the product table is the outer product of bytes; else None."""
     exact = step.values.astype(np.int64)[:, :, np.newaxis] * group.values.astype(np.int64)
@@ -136,3 +201,46 @@ def pack_dot(
     return Factors(
         np.ascontiguousarray(packed), operand, correction.astype(np.int32), offset.astype(np.uint8)
     )
+
+
+def pack_outer(codes: UInt8, split: Split, sets: int, width: int) -> Outer:
+    """The outer products of a split. Sums are meant modulo 2**32, so partial ones may pass beyond.
+
+    Parameters
+    ----------
+    codes
+        Weight codes as :func:`grouped_codes` gives them.
+    split
+        Of the product tables of all ``sets`` (one, or one per channel) below one another.
+    width
+        Places that follow one another, taken as one run.
+    """
+    groups, outs, places, taps = codes.shape
+    count = split.weights.shape[1]
+    zero = np.where(split.inputs.min(axis=1) < 0, 128, 0)
+    real = _real_weights(codes, split.weights.reshape(sets, -1, count))
+    quads, runs = -(-taps // 4), places // width
+    tiles = -(-width * count * quads * 4 // _TILE_TAPS)
+    by_run = np.zeros((groups, outs, runs, width, count, quads * 4), np.int8)
+    by_run[..., :taps] = real.reshape(groups, outs, runs, width, taps, count).swapaxes(-1, -2)
+    blocks = -(-outs // _TILE_CHANNELS)
+    padded = np.zeros((groups, blocks * _TILE_CHANNELS, runs, tiles * _TILE_TAPS), np.int8)
+    flat = by_run.reshape(groups, outs, runs, -1)
+    padded[:, :outs, :, : flat.shape[-1]] = flat
+    tiled = padded.reshape(groups, blocks, _TILE_CHANNELS, runs, tiles, _TILE_TAPS)
+    operand = np.zeros((count, 256), np.uint8)
+    operand[:, : split.inputs.shape[1]] = split.inputs + zero[:, np.newaxis]
+    total = real.reshape(groups * outs, -1, count).sum(axis=1, dtype=np.int64)
+    correction = (-total @ zero).astype(np.int32)
+    weights = np.ascontiguousarray(tiled.transpose(0, 1, 3, 4, 2, 5))
+    return Outer(operand, zero.astype(np.uint8), weights, correction)
+
+
+def _real_weights(codes: UInt8, tables: NDArray[np.int64]) -> NDArray[np.int8]:
+    """Weights ``(*codes.shape, R)`` of tables ``(sets, weight codes, R)``."""
+    small = tables.astype(np.int8)
+    if len(small) == 1:
+        return np.asarray(small[0][codes])
+    groups, outs = codes.shape[:2]
+    channel = np.arange(groups * outs).reshape(groups, outs, 1, 1)
+    return np.asarray(small[channel, codes])

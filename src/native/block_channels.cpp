@@ -1,0 +1,90 @@
+// Weighted sums where the lanes are channels: everything is looked up, a sample and position at a time.
+#include <algorithm>
+#include <cstring>
+
+#include "block.h"
+
+namespace rapidnn {
+
+void Block::emit_channels(const Weighted& layer, std::int64_t element, int channel, int count, std::int32_t* row,
+                          const Ints& added) {
+  for (int i = 0; i < count; ++i) row[i] += added[static_cast<std::size_t>(channel + i)];
+  for (const Term& term : layer.terms) {
+    const std::uint8_t* from = codes(term.edge) + element;
+    if (layer.sets == 1) {
+      kernels_.add_entries(term.rows.data(), term.codes, from, row, static_cast<std::size_t>(count));
+      continue;
+    }
+    for (int i = 0; i < count; ++i)
+      row[i] += term.rows[static_cast<std::size_t>(std::int64_t{channel + i} * term.codes + from[i])];
+  }
+  if (!layer.sink.encoded) {
+    std::memcpy(sums(layer.sink.edge) + element, row, sizeof(std::int32_t) * static_cast<std::size_t>(count));
+    return;
+  }
+  std::uint8_t* to = codes(layer.sink.edge) + element;
+  if (layer.sink.trees.size() == 1) {
+    kernels_.search(layer.sink.trees[0], row, 0, to, static_cast<std::size_t>(count));
+    return;
+  }
+  for (int i = 0; i < count; ++i)
+    portable_kernels()->search(layer.sink.trees[static_cast<std::size_t>(channel + i)], row + i, 0, to + i, 1);
+}
+
+void Block::weighted_channels(const Weighted& layer) {
+  const int outs = layer.channels / layer.groups;
+  ListTask task{};
+  task.taps = &taps_;
+  task.planes = layer.by_input.planes;
+  task.shift = layer.by_input.shift;
+  task.entries = layer.weight_size;
+  task.sums = scratch_.data();
+  for (int p = 0; p < layer.walk.positions(); ++p)
+    for (int g = 0; g < layer.groups; ++g) {
+      const std::int32_t base = list_taps(layer, p, g);
+      for (int o = 0; o < outs; o += kListVectors * kLanes) {
+        const int count = std::min(kListVectors * kLanes, outs - o), channel = g * outs + o;
+        task.offset = o;
+        kernels_.lookup_list(task, (count + kLanes - 1) / kLanes);
+        for (int i = 0; i < count; ++i) task.sums[i] += base;
+        emit_channels(layer, std::int64_t{p} * layer.channels + channel, channel, count, task.sums, layer.bias);
+      }
+    }
+}
+
+// The taps of a position that are not constant over all weights (a zero input is), and the sum of the rows' base.
+std::int32_t Block::list_taps(const Weighted& layer, int position, int group) {
+  const int taps = layer.walk.taps, places = layer.walk.places;
+  const std::int64_t width = layer.column_width;
+  const std::size_t row = static_cast<std::size_t>(layer.by_input.planes) * kTableSize;
+  taps_.rows.clear();
+  taps_.vectors.clear();
+  taps_.segments.clear();
+  std::int32_t base = 0;
+  int load = 0, length = 0;
+  const int from = layer.walk.first[static_cast<std::size_t>(position)];
+  const int to = layer.walk.first[static_cast<std::size_t>(position) + 1];
+  for (int r = from; r < to; ++r) {
+    const auto place = static_cast<std::size_t>(layer.walk.place[static_cast<std::size_t>(r)]);
+    const std::uint8_t* in =
+        codes(layer.source) + layer.walk.base[static_cast<std::size_t>(r)] + std::int64_t{group} * taps;
+    const std::uint8_t* column = layer.columns.data() + (static_cast<std::size_t>(group) * places + place) * taps * width;
+    for (int k = 0; k < taps; ++k, column += width) {
+      base += layer.by_input.base[in[k]];
+      const int peak = layer.by_input.peak[in[k]];
+      if (peak == 0) continue;
+      if (load + peak > 255 || length == 65535) {
+        taps_.segments.push_back(static_cast<std::uint16_t>(length));
+        load = length = 0;
+      }
+      load += peak;
+      ++length;
+      taps_.rows.push_back(layer.by_input.bytes.data() + in[k] * row);
+      taps_.vectors.push_back(column);
+    }
+  }
+  if (length > 0) taps_.segments.push_back(static_cast<std::uint16_t>(length));
+  return base;
+}
+
+}  // namespace rapidnn

@@ -1,0 +1,189 @@
+// Weighted sums where the lanes are samples: byte dot products and lookups into one set of sums.
+#include <algorithm>
+#include <cstring>
+
+#include "block.h"
+
+namespace rapidnn {
+namespace {
+
+constexpr int kBlocks = 2;  // blocks of 16 channels at a time
+constexpr int kChannels = kBlocks * kTileChannels;
+
+std::ptrdiff_t place_quads(const Outer& outer) { return std::ptrdiff_t{outer.ranks} * outer.quads; }
+
+}  // namespace
+
+// The outer products to use, if any. With a rest to look up besides, they have to cost next to nothing.
+const Outer* Block::outer_of(const Weighted& layer) const {
+  const Outer& outer = layer.outer;
+  if (outer.ranks == 0 || kernels_.dot_lanes == nullptr) return nullptr;
+  return (outer.rest ? kernels_.takes_residuals() : use_factors_) ? &outer : nullptr;
+}
+
+void Block::weighted_samples(const Weighted& layer) {
+  const int outs = layer.channels / layer.groups, step = layer.in_parts ? outs : kChannels;
+  outer_ = outer_of(layer);
+  const int padded = (std::min(step, outs) + kChannels - 1) / kChannels * kChannels;
+  scratch_.resize(std::max(scratch_.size(), static_cast<std::size_t>(padded) * lanes_));
+  if (outer_ != nullptr) {
+    // Kernels read whole tiles, so a stripe is one tile longer than its quads.
+    const auto places = static_cast<std::ptrdiff_t>(outer_->image.size());
+    stripe_ = places * place_quads(*outer_) * layer.groups * 4 * kStripe + kTileBytes;
+    image_ = arena_.take(static_cast<std::size_t>(stripe_) * (lanes_ / kStripe));
+    image_made_ = 0;
+  }
+  const int count = layer.in_parts ? layer.walk.places : 1;
+  for (int p = 0; p < layer.walk.positions(); ++p) {
+    const int first = layer.walk.first[static_cast<std::size_t>(p)], last = layer.walk.first[static_cast<std::size_t>(p) + 1];
+    for (int g = 0; g < layer.groups; ++g)
+      for (int o = 0; o < outs; o += step) {
+        for (int part = 0; part < count; ++part) {
+          const int from = count > 1 ? first + part : first, to = count > 1 ? from + 1 : last;
+          for (int c = o; c < std::min(o + step, outs); c += kChannels)
+            sum_lanes(layer, p, g, c, (std::min(outs - c, kChannels) + kTileChannels - 1) / kTileChannels, from, to);
+        }
+        finish_lanes(layer, p, g, o, std::min(step, outs - o), scratch_.data());
+      }
+  }
+  if (outer_ != nullptr) arena_.give(image_);
+}
+
+// Adds the taps of runs from to to of a position into the sums of up to 32 channels, the first time overwriting them.
+void Block::sum_lanes(const Weighted& layer, int position, int group, int channel, int blocks, int from, int to) {
+  const int outs = layer.channels / layer.groups;
+  const int first = layer.walk.first[static_cast<std::size_t>(position)];
+  std::int32_t* sums = scratch_.data() + static_cast<std::size_t>(layer.in_parts ? channel : 0) * lanes_;
+  if (outer_ != nullptr) {
+    add_outer(layer, position, group, channel, blocks, from, sums);
+    if (!outer_->rest) return;
+  } else if (from == first) {
+    std::memset(sums, 0, sizeof(std::int32_t) * static_cast<std::size_t>(blocks) * kTileChannels * lanes_);
+  }
+  const Lookup& lookup = outer_ != nullptr ? outer_->lookup : layer.plain;
+  for (int c = channel; c < std::min(outs, channel + blocks * kTileChannels); c += kScalars)
+    look_up_lanes(layer, lookup, group, c / kScalars, from, to,
+                  sums + static_cast<std::ptrdiff_t>(c - channel) * lanes_);
+}
+
+// Outer products of the runs that begin with `from`, overwriting the sums if that is a position's first.
+void Block::add_outer(const Weighted& layer, int position, int group, int channel, int blocks, int from,
+                      std::int32_t* sums) {
+  const int first = layer.walk.first[static_cast<std::size_t>(position)], outs = layer.channels / layer.groups;
+  const int run = layer.in_parts ? from - first : 0, runs = layer.in_parts ? 1 : outer_->runs;
+  const std::ptrdiff_t place = place_quads(*outer_) * 4 * kStripe;
+  const auto places = static_cast<std::ptrdiff_t>(outer_->image.size());
+  starts_.resize(static_cast<std::size_t>(runs));
+  int until = 0;
+  for (int r = 0; r < runs; ++r) {
+    const int start = outer_->run_start[static_cast<std::size_t>(position) * outer_->runs + run + r];
+    until = std::max(until, start + outer_->width);
+    starts_[static_cast<std::size_t>(r)] = image_ + (group * places + start) * place;
+  }
+  make_image(*outer_, layer, until);
+  LanesTask task{};
+  const int quads = outer_->width * outer_->ranks * outer_->quads, tiles = (quads + kTileQuads - 1) / kTileQuads;
+  const int all = (outs + kTileChannels - 1) / kTileChannels;
+  task.block = std::ptrdiff_t{outer_->runs} * tiles * kTileBytes;
+  task.weights = outer_->weights.data() + (std::ptrdiff_t{group} * all + channel / kTileChannels) * task.block +
+                 std::ptrdiff_t{run} * tiles * kTileBytes;
+  task.blocks = blocks;
+  task.runs = starts_.data();
+  task.stripe = stripe_;
+  task.run_count = runs;
+  task.quads = quads;
+  task.lanes = lanes_;
+  task.more = from > first;
+  task.sums = sums;
+  kernels_.dot_lanes(task);
+}
+
+void Block::look_up_lanes(const Weighted& layer, const Lookup& lookup, int group, int four, int from, int to,
+                          std::int32_t* sums) {
+  const int outs = layer.channels / layer.groups, blocks = (outs + kScalars - 1) / kScalars;
+  const int taps = layer.walk.taps, places = layer.walk.places;
+  const std::size_t block = static_cast<std::size_t>(group) * blocks + four;
+  runs_.resize(static_cast<std::size_t>(to - from));
+  for (int r = from; r < to; ++r) {
+    const auto place = static_cast<std::size_t>(layer.walk.place[static_cast<std::size_t>(r)]);
+    const std::int64_t base = layer.walk.base[static_cast<std::size_t>(r)] + std::int64_t{group} * taps;
+    runs_[static_cast<std::size_t>(r - from)] = {
+        layer.blocks.data() + (block * places + place) * taps * kScalars, codes(layer.source) + base * lanes_, taps};
+  }
+  LookupTask task{};
+  task.runs = runs_.data();
+  task.run_count = to - from;
+  task.segment = lookup.segment;
+  task.runs_together = lookup.runs_together;
+  task.vector_step = lanes_;
+  for (int m = 0; m < kScalars; ++m) {
+    const int channel = std::min(group * outs + four * kScalars + m, layer.channels - 1);
+    const PlaneTable& table = lookup.tables[layer.sets > 1 ? static_cast<std::size_t>(channel) : 0];
+    task.tables[m] = table.bytes.data();
+    task.planes = table.planes;
+    task.shift = table.shift;
+  }
+  task.entries = layer.input_size;
+  task.sums = sums;
+  kernels_.lookup(task, lanes_ / kLanes);
+}
+
+// From sums to codes or accumulators, for neighbouring channels of a group.
+void Block::finish_lanes(const Weighted& layer, int position, int group, int first, int count, std::int32_t* sums) {
+  const int outs = layer.channels / layer.groups, blocks = (outs + kScalars - 1) / kScalars, places = layer.walk.places;
+  const bool looked_up = outer_ == nullptr || outer_->rest;
+  const Lookup& lookup = outer_ != nullptr ? outer_->lookup : layer.plain;
+  for (int i = 0; i < count; ++i) {
+    const int within = first + i, channel = group * outs + within;
+    std::int32_t* row = sums + static_cast<std::ptrdiff_t>(i) * lanes_;
+    std::int32_t bias = layer.bias[static_cast<std::size_t>(channel)];
+    if (outer_ != nullptr) bias += outer_->correction[static_cast<std::size_t>(channel)];
+    if (looked_up) {
+      const std::size_t block = static_cast<std::size_t>(group) * blocks + within / kScalars;
+      for (int r = layer.walk.first[static_cast<std::size_t>(position)];
+           r < layer.walk.first[static_cast<std::size_t>(position) + 1]; ++r) {
+        const auto place = static_cast<std::size_t>(layer.walk.place[static_cast<std::size_t>(r)]);
+        bias += lookup.base[(block * places + place) * kScalars + within % kScalars];
+      }
+    }
+    const std::int64_t element = std::int64_t{position} * layer.channels + channel;
+    const int unit = layer.sets > 1 ? channel : 0;
+    add_terms(layer.terms, element, unit, row);
+    emit(layer.sink, element, unit, bias, row);
+  }
+}
+
+// Operands of the image's places up to one, those that are not there yet: just before they are read, while they are
+// in the cache.
+void Block::make_image(const Outer& outer, const Weighted& layer, int until) {
+  const int taps = layer.walk.taps, all = taps * layer.groups, stripes = lanes_ / kStripe;
+  const std::ptrdiff_t quad = 4 * kStripe, rank = outer.quads * quad, place = outer.ranks * rank;
+  const auto places = static_cast<std::ptrdiff_t>(outer.image.size());
+  QuadTask task{};
+  task.lanes = lanes_;
+  task.codes = layer.input_size;
+  task.ranks = outer.ranks;
+  task.tables = outer.operand.data();
+  task.rank = rank;
+  task.stripe = stripe_;
+  for (; image_made_ < until; ++image_made_) {
+    const std::int32_t from = outer.image[static_cast<std::size_t>(image_made_)];
+    for (int g = 0; g < layer.groups; ++g) {
+      std::uint8_t* out = image_ + (g * places + image_made_) * place;
+      if (from < 0) {
+        for (int s = 0; s < stripes; ++s)
+          for (int t = 0; t < outer.ranks; ++t)
+            std::memset(out + s * stripe_ + t * rank, outer.zero[static_cast<std::size_t>(t)], static_cast<std::size_t>(rank));
+        continue;
+      }
+      const std::uint8_t* in = codes(layer.source) + (std::int64_t{from} * all + std::int64_t{g} * taps) * lanes_;
+      for (int q = 0; q < outer.quads; ++q) {
+        for (int i = 0; i < 4; ++i) task.rows[i] = in + std::int64_t{std::min(4 * q + i, taps - 1)} * lanes_;
+        task.out = out + q * quad;
+        kernels_.quads(task);
+      }
+    }
+  }
+}
+
+}  // namespace rapidnn

@@ -1,0 +1,122 @@
+"""Product tables as a sum of outer products of bytes plus a small rest.
+
+A table that a composer made is almost an outer product: ``P = rhe(w_i * u_j / 2**shift)``. A few terms ``a_i * b_j`` of
+8-bit integers leave a rest of small range, which needs one byte per lookup and is rarely widened. Nothing is assumed of
+the table: the rest is whatever the terms leave, so the sum is the table, whichever it is.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+MAX_TERMS = 4
+_SWEEPS = 3
+_SIGNED, _UNSIGNED = 127, 255
+_ROWS_AT_ONCE = 512
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """``table = weights @ inputs + rest``.
+
+    ``weights`` int64 ``(rows, terms)`` in [-127, 127]; ``inputs`` int64 ``(terms, entries)``, each term in [0, 255] or
+    [-127, 127]; ``rest`` int64 ``(rows, entries)``.
+    """
+
+    weights: Ints
+    inputs: Ints
+    rest: Ints
+
+
+def splits(table: NDArray[np.integer], frequency: Floats) -> list[Split]:
+    """Splits with 1 to :data:`MAX_TERMS` terms, each refined from the one before.
+
+    Parameters
+    ----------
+    table
+        ``(rows, entries)``.
+    frequency
+        How often each row is looked up.
+    """
+    whole = table.astype(np.int64)
+    weights = np.zeros((len(whole), 0), np.int64)
+    inputs = np.zeros((0, whole.shape[1]), np.int64)
+    found = []
+    for _ in range(MAX_TERMS):
+        a, b = _outer(whole - weights @ inputs, frequency)
+        if not a.any():
+            break
+        weights, inputs = np.column_stack([weights, a]), np.vstack([inputs, b])
+        for _ in range(_SWEEPS):
+            inputs = _refine_inputs(whole, weights, inputs, frequency)
+            weights = _refine_weights(whole, weights, inputs)
+        found.append(Split(weights, inputs, whole - weights @ inputs))
+    return found
+
+
+def _outer(rest: Ints, frequency: Floats) -> tuple[Ints, Ints]:
+    """Bytes whose outer product comes near to ``rest``: its first singular pair, finer on the inputs' side."""
+    scale = np.sqrt(frequency / max(frequency.max(), 1e-300))[:, np.newaxis]
+    _, _, right = np.linalg.svd(scale * rest, full_matrices=False)
+    y = right[0]
+    y = y if abs(y.max()) >= abs(y.min()) else -y
+    x = rest @ y
+    small = y.min() < -y.max() / 256
+    limit = _SIGNED if small else _UNSIGNED
+    best: tuple[float, Ints, Ints] | None = None
+    for steps in (2, 3, 4, 6, 8, 11, 16, 23, 32, 45, 64, 90, 127):  # largest weight
+        top = np.abs(x).max() * np.abs(y).max()
+        high = min(float(limit), top / steps)
+        b = np.rint(y / np.abs(y).max() * high).astype(np.int64)
+        b = b if small else np.maximum(b, 0)
+        norm = float(b @ b)
+        if norm == 0:
+            continue
+        a = np.clip(np.rint(rest @ b / norm), -_SIGNED, _SIGNED).astype(np.int64)
+        left = rest - np.outer(a, b)
+        cost = float(frequency @ np.ptp(left, axis=1))
+        if best is None or cost < best[0]:
+            best = (cost, a, b)
+    if best is None:
+        return np.zeros(len(rest), np.int64), np.zeros(rest.shape[1], np.int64)
+    return best[1], best[2]
+
+
+def _refine_weights(table: Ints, weights: Ints, inputs: Ints) -> Ints:
+    """Each row's weights moved by at most one where that narrows the range of its rest."""
+    moves = np.array(list(itertools.product((-1, 0, 1), repeat=len(inputs))), np.int64)
+    moves = moves[np.argsort(np.abs(moves).sum(axis=1), kind="stable")]  # none first: it wins ties
+    effect = moves @ inputs
+    result = weights.copy()
+    for start in range(0, len(table), _ROWS_AT_ONCE):
+        rows = slice(start, start + _ROWS_AT_ONCE)
+        rest = table[rows] - weights[rows] @ inputs
+        width = np.stack([np.ptp(rest - e, axis=1) for e in effect])
+        fits = np.stack([(np.abs(weights[rows] + m) <= _SIGNED).all(axis=1) for m in moves])
+        chosen = np.argmin(np.where(fits, width, np.iinfo(np.int64).max), axis=0)
+        result[rows] = weights[rows] + moves[chosen]
+    return result
+
+
+def _refine_inputs(table: Ints, weights: Ints, inputs: Ints, frequency: Floats) -> Ints:
+    """Each entry's inputs moved by at most one where that lessens the squares of what is left."""
+    moves = np.array(list(itertools.product((-1, 0, 1), repeat=len(inputs))), np.int64)
+    moves = moves[np.argsort(np.abs(moves).sum(axis=1), kind="stable")]
+    rest = (table - weights @ inputs).astype(np.float64)
+    # sum over rows of f * (rest - weights @ move)**2, without its constant
+    linear = 2 * (weights.T * frequency) @ rest
+    square = (weights.T * frequency) @ weights
+    cost = -moves @ linear + np.einsum("mi,ij,mj->m", moves, square, moves)[:, np.newaxis]
+    low = np.where(inputs.min(axis=1) < 0, -_SIGNED, 0)
+    high = np.where(low < 0, _SIGNED, _UNSIGNED)
+    moved = inputs[np.newaxis] + moves[:, :, np.newaxis]
+    fits = ((moved >= low[:, np.newaxis]) & (moved <= high[:, np.newaxis])).all(axis=1)
+    chosen = np.argmin(np.where(fits, cost, np.inf), axis=0)
+    return np.asarray(inputs + moves[chosen].T)
