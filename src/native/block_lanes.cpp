@@ -14,11 +14,11 @@ std::ptrdiff_t place_quads(const Outer& outer) { return std::ptrdiff_t{outer.ran
 
 }  // namespace
 
-// The outer products to use, if any. With a rest to look up besides, they have to cost next to nothing.
+// The outer products to use, if any. More than one have to cost next to nothing.
 const Outer* Block::outer_of(const Weighted& layer) const {
   const Outer& outer = layer.outer;
   if (outer.ranks == 0 || kernels_.dot_lanes == nullptr) return nullptr;
-  return (outer.rest ? kernels_.takes_residuals() : use_factors_) ? &outer : nullptr;
+  return (outer.factors ? use_factors_ : kernels_.takes_residuals()) ? &outer : nullptr;
 }
 
 void Block::weighted_samples(const Weighted& layer) {
@@ -137,7 +137,11 @@ void Block::finish_lanes(const Weighted& layer, int position, int group, int fir
     const int within = first + i, channel = group * outs + within;
     std::int32_t* row = sums + static_cast<std::ptrdiff_t>(i) * lanes_;
     std::int32_t bias = layer.bias[static_cast<std::size_t>(channel)];
-    if (outer_ != nullptr) bias += outer_->correction[static_cast<std::size_t>(channel)];
+    if (outer_ != nullptr) {
+      const std::int32_t correction = outer_->correction[static_cast<std::size_t>(channel)];
+      if (outer_->down == 0) bias += correction;
+      else kernels_.settle(row, correction, outer_->down, static_cast<std::size_t>(lanes_));
+    }
     if (looked_up) {
       const std::size_t block = static_cast<std::size_t>(group) * blocks + within / kScalars;
       for (int r = layer.walk.first[static_cast<std::size_t>(position)];

@@ -131,6 +131,8 @@ struct Kernels {
   // sums += table[codes]; the table holds at least 64 entries more than it has, which are read but not used.
   void (*add_entries)(const std::int32_t* table, int entries, const std::uint8_t* codes, std::int32_t* sums,
                       std::size_t n);
+  // sums = (sums + bias) >> down.
+  void (*settle)(std::int32_t* sums, std::int32_t bias, int down, std::size_t n);
   // Codes of rows of sums: n in each, rows 64 sums and `stride` codes apart, `added` still to be added to every row.
   void (*search_rows)(const ThresholdTree&, const std::int32_t* sums, const std::int32_t* added, int rows,
                       std::size_t n, std::uint8_t* codes, std::ptrdiff_t stride);

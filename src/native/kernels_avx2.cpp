@@ -153,11 +153,15 @@ void decode(const std::uint8_t* table, const std::uint8_t* codes, std::uint8_t* 
   for (std::size_t i = 0; i < n; ++i) bytes[i] = table[codes[i]];
 }
 
+void settle(std::int32_t* sums, std::int32_t bias, int down, std::size_t n) {
+  portable_kernels()->settle(sums, bias, down, n);
+}
+
 void transpose(const std::uint8_t* in, std::ptrdiff_t row, std::uint8_t* const* out) {
   portable_kernels()->transpose(in, row, out);
 }
 
-const Kernels kKernels = {"avx2", lookup, lookup_list, search, add_entries, search_rows, transpose, decode, dot};
+const Kernels kKernels = {"avx2", lookup, lookup_list, search, add_entries, settle, search_rows, transpose, decode, dot};
 
 }  // namespace
 

@@ -19,7 +19,7 @@ struct Avx512 {
   static Words zero_words() { return _mm512_setzero_si512(); }
   static Bytes load(const std::uint8_t* p) { return _mm512_loadu_si512(p); }
   static void look_up_add(Bytes& sum, const std::uint8_t* table, Bytes index) {
-    sum = _mm512_add_epi8(sum, _mm512_permutexvar_epi8(index, _mm512_load_si512(table)));
+    sum = _mm512_adds_epu8(sum, _mm512_permutexvar_epi8(index, _mm512_load_si512(table)));
   }
   static void add_even(Words& sum, Bytes low) {
     sum = _mm512_add_epi16(sum, _mm512_and_si512(low, _mm512_set1_epi16(0xFF)));
@@ -135,8 +135,9 @@ void residual(const std::uint16_t* codes, std::ptrdiff_t code_row, const std::ui
 }
 
 const Kernels kKernels = {"avx512",            lookup_any<Avx512>,   list_any<Avx512>,  avx512::search,
-                          avx512::add_entries, avx512::search_rows,  avx512::transpose, decode,
-                          dot,                 residual,             avx512::dot_lanes, avx512::quads};
+                          avx512::add_entries, avx512::settle,       avx512::search_rows, avx512::transpose,
+                          decode,              dot,                  residual,          avx512::dot_lanes,
+                          avx512::quads};
 
 }  // namespace
 

@@ -56,6 +56,10 @@ void add_entries(const std::int32_t* table, int, const std::uint8_t* codes, std:
   for (std::size_t i = 0; i < n; ++i) sums[i] += table[codes[i]];
 }
 
+void settle(std::int32_t* sums, std::int32_t bias, int down, std::size_t n) {
+  for (std::size_t i = 0; i < n; ++i) sums[i] = (sums[i] + bias) >> down;
+}
+
 void search_rows(const ThresholdTree& tree, const std::int32_t* sums, const std::int32_t* added, int rows, std::size_t n,
                  std::uint8_t* codes, std::ptrdiff_t stride) {
   std::int32_t row[kLanes];
@@ -87,7 +91,7 @@ void transpose(const std::uint8_t* in, std::ptrdiff_t row, std::uint8_t* const* 
     for (int j = 0; j < 16; ++j) out[j][i] = in[i * row + j];
 }
 
-const Kernels kKernels = {"portable", lookup, lookup_list, search, add_entries, search_rows, transpose, decode, dot};
+const Kernels kKernels = {"portable", lookup, lookup_list, search, add_entries, settle, search_rows, transpose, decode, dot};
 
 }  // namespace
 

@@ -62,6 +62,8 @@ struct Outer {
   Ints run_start;                     // output positions x runs: a place of the image
   int runs = 0, width = 1;            // places of a run, one after the other
   int quads = 0;                      // per place and rank
+  int down = 0;                       // sums are products times 2**down; then there is no rest
+  bool factors = false;               // whether the one outer product is that of weights and inputs themselves
   bool rest = false;                  // whether there is a rest
   Lookup lookup;
 };

@@ -160,6 +160,16 @@ void search_rows(const ThresholdTree& tree, const std::int32_t* sums, const std:
   }
 }
 
+void settle(std::int32_t* sums, std::int32_t bias, int down, std::size_t n) {
+  const __m128i by = _mm_cvtsi32_si128(down);
+  const __m512i more = _mm512_set1_epi32(bias);
+  for (std::size_t i = 0; i < n; i += 16) {
+    const __mmask16 active = first_of(n - i);
+    const __m512i sum = _mm512_add_epi32(_mm512_maskz_loadu_epi32(active, sums + i), more);
+    _mm512_mask_storeu_epi32(sums + i, active, _mm512_sra_epi32(sum, by));
+  }
+}
+
 void add_entries(const std::int32_t* table, int entries, const std::uint8_t* codes, std::int32_t* sums, std::size_t n) {
   for (std::size_t i = 0; i < n; i += 16) {
     const __mmask16 active = first_of(n - i);

@@ -11,9 +11,6 @@ from rapidnn.execute.residual import offsets, residual_table, split_products
 from rapidnn.execute.splitting import Split
 from rapidnn.tables.program import Program, UInt8, WeightedSum
 
-_LARGE = 1 << 20
-"""Weights of a layer that a core's cache does not hold."""
-
 Float64 = NDArray[np.float64]
 
 
@@ -44,18 +41,19 @@ def add_tables(net: _native.Network, program: Program, step: WeightedSum, codes:
             factors.weights.reshape(-1), factors.operand.reshape(-1), factors.correction, factors.zero
         )
         if planes is not None:
-            _outer(net, program, step, codes, packing.exact_split(step, group), None)
+            _outer(net, program, step, codes, packing.exact_split(step, group), None, factors=True)
     elif planes is not None:
+        exact = packing.remainder_split(step, group)
         if turned is not None:
             _rough(net, step, codes, planes.cost)
-        found = packing.best_split(step, planes, used)
+        found = packing.best_split(step, planes, used, exact)
         if found is not None:
             _outer(net, program, step, codes, *found)
 
 
 def _rough(net: _native.Network, step: WeightedSum, codes: UInt8, planes: float) -> None:
     """Byte dot products and a residual, where they cost less than planes; their sums are meant modulo 2**32."""
-    split = split_products(step.products[0], large=step.weight_codes.size > _LARGE)
+    split = split_products(step.products[0], large=step.weight_codes.size > packing.LARGE)
     if split is None or split.cost >= planes:
         return
     dot = packing.pack_dot([row[codes] for row in split.weights], split.inputs, offsets(split))
@@ -76,6 +74,8 @@ def _outer(
     codes: UInt8,
     split: Split,
     rest: packing.Planes | None,
+    *,
+    factors: bool = False,
 ) -> None:
     image, start, width = layout.image(
         step, program.shapes[step.source], program.shapes[step.name], codes.shape[2]
@@ -90,6 +90,8 @@ def _outer(
         start.reshape(-1),
         start.shape[1],
         width,
+        split.down,
+        factors,
     )
     if rest is not None:
         net.rest(rest.bytes.reshape(-1), rest.base, list(rest.shift))

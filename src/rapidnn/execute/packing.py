@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rapidnn.execute.splitting import Split, splits
+from rapidnn.execute.splitting import Split, splits, with_remainders
 from rapidnn.tables.program import CodeGroup, Int32, UInt8, WeightedSum
 
 LANES = 64
@@ -15,6 +15,8 @@ SCALARS = 4
 TABLE_SIZE = 64
 QUADS_TOGETHER = 16
 _MAX_PLANES = 3
+LARGE = 1 << 20
+"""Weights of a layer that a core's cache does not hold."""
 _CACHED_TAPS = 1024
 _TILE_CHANNELS, _TILE_TAPS = 16, 64
 
@@ -122,8 +124,10 @@ def split_planes(table: NDArray[np.integer], weight: NDArray[np.float64]) -> Pla
     return None if best is None else best[1]
 
 
-_RANK_COST = 0.25
-"""One rank's dot product per tap, in byte lookups."""
+_RANK_COST, _WINDOW_COST, _FAR_COST = 0.08, 0.2, 0.25
+"""One rank's dot product per tap, in byte lookups: in a linear layer, in a convolution, whose operands of all ranks are
+read again for every position, and where weights come from beyond a core's cache.
+"""
 
 
 def planes_cost(planes: Planes, frequency: NDArray[np.float64]) -> float:
@@ -140,20 +144,38 @@ def exact_split(step: WeightedSum, group: CodeGroup) -> Split:
     return Split(values, inputs, np.zeros((len(values), inputs.shape[1]), np.int64))
 
 
+def remainder_split(step: WeightedSum, group: CodeGroup) -> Split | None:
+    """The exact split of a table that rounds products of bytes, if it is one and its sums keep within int32."""
+    if len(step.products) > 1 or not 0 < step.shift < 8:
+        return None
+    table = step.products[0].astype(np.int64)
+    if int(np.abs(table).max()) * step.taps << step.shift >= 2**31:
+        return None
+    return with_remainders(step.values[0].astype(np.int64), group.values.astype(np.int64), table, step.shift)
+
+
 def best_split(
-    step: WeightedSum, planes: Planes | None, used: NDArray[np.float64]
-) -> tuple[Split, Planes] | None:
-    """The split that is cheapest to run with the planes of its rest; None where the whole table's are cheaper."""
+    step: WeightedSum, planes: Planes | None, used: NDArray[np.float64], exact: Split | None
+) -> tuple[Split, Planes | None] | None:
+    """The split that is cheapest to run with the planes of its rest; None where the whole table's are cheaper.
+
+    ``exact`` is one that leaves no rest, if there is one.
+    """
     sets, _, entries = step.products.shape
     if entries > TABLE_SIZE:
         return None
     table, frequency = step.products.reshape(-1, entries), np.tile(used, sets)
-    best, cost = None, np.inf if planes is None else planes_cost(planes, frequency)
+    best: tuple[Split, Planes | None] | None = None
+    cost = np.inf if planes is None else planes_cost(planes, frequency)
+    far = step.weight_codes.size > LARGE
+    per_rank = _FAR_COST if far else _RANK_COST if step.window is None else _WINDOW_COST
+    if exact is not None and per_rank * len(exact.inputs) < cost:
+        best, cost = (exact, None), per_rank * len(exact.inputs)
     for split in splits(table, frequency):
         rest = split_planes(split.rest, frequency)
         if rest is None:
             continue
-        mine = planes_cost(rest, frequency) + _RANK_COST * split.weights.shape[1]
+        mine = planes_cost(rest, frequency) + per_rank * split.weights.shape[1]
         if mine < cost:
             best, cost = (split, rest), mine
     return best

@@ -24,7 +24,7 @@ _ROWS_AT_ONCE = 512
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """``table = weights @ inputs + rest``.
+    """``table * 2**down = weights @ inputs + rest``.
 
     ``weights`` int64 ``(rows, terms)`` in [-127, 127]; ``inputs`` int64 ``(terms, entries)``, each term in [0, 255] or
     [-127, 127]; ``rest`` int64 ``(rows, entries)``.
@@ -33,6 +33,7 @@ class Split:
     weights: Ints
     inputs: Ints
     rest: Ints
+    down: int = 0
 
 
 def splits(table: NDArray[np.integer], frequency: Floats) -> list[Split]:
@@ -120,3 +121,31 @@ def _refine_inputs(table: Ints, weights: Ints, inputs: Ints, frequency: Floats) 
     fits = ((moved >= low[:, np.newaxis]) & (moved <= high[:, np.newaxis])).all(axis=1)
     chosen = np.argmin(np.where(fits, cost, np.inf), axis=0)
     return np.asarray(inputs + moves[chosen].T)
+
+
+def with_remainders(weights: Ints, inputs: Ints, table: NDArray[np.integer], shift: int) -> Split | None:
+    """The split of ``table = round(weights[i] * inputs[j] / 2**shift)`` that leaves no rest, if there is one of bytes.
+
+    What rounding takes, ``w * u - table * 2**shift``, depends on the operands' last ``shift`` bits, up to a sign: few
+    of its rows (or columns) differ, and each that does is an outer product of its own.
+    """
+    taken = np.outer(weights, inputs) - (table.astype(np.int64) << shift)
+    if max(np.abs(weights).max(), np.abs(taken).max(), -inputs.min()) > _SIGNED or inputs.max() > _UNSIGNED:
+        return None
+    if inputs.min() < 0 and inputs.max() > _SIGNED:
+        return None
+    left, right = _distinct(taken)
+    turned = _distinct(taken.T)
+    if len(turned[1]) < len(right):
+        left, right = turned[1].T, turned[0].T
+    return Split(np.column_stack([weights, left]), np.vstack([inputs, -right]), np.zeros_like(taken), shift)
+
+
+def _distinct(table: Ints) -> tuple[Ints, Ints]:
+    """``(signs, rows)`` with ``table = signs @ rows``: the rows that differ by more than a sign, and are not 0."""
+    lead = np.take_along_axis(table, np.argmax(table != 0, axis=1)[:, np.newaxis], axis=1)
+    rows, which = np.unique(np.sign(lead) * table, axis=0, return_inverse=True)
+    signs = np.zeros((len(table), len(rows)), np.int64)
+    signs[np.arange(len(table)), which.reshape(-1)] = np.sign(lead[:, 0])
+    real = rows.any(axis=1)
+    return signs[:, real], rows[real]
