@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from rapidnn.data.preprocess import Preprocess
     from rapidnn.errors import RapidnnError
     from rapidnn.execute.composed import ComposedNetwork, load
+    from rapidnn.handoff.export import export
     from rapidnn.machine.network import estimate
     from rapidnn.rivals.compare import compare
     from rapidnn.search.explore import explore
@@ -25,6 +26,7 @@ __all__ = [
     "compose",
     "estimate",
     "explore",
+    "export",
     "load",
 ]
 
@@ -36,6 +38,7 @@ _HOME = {
     "compose": "rapidnn.composer.compose",
     "estimate": "rapidnn.machine.network",
     "explore": "rapidnn.search.explore",
+    "export": "rapidnn.handoff.export",
     "load": "rapidnn.execute.composed",
 }
 

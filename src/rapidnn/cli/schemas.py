@@ -21,6 +21,7 @@ from rapidnn.composer.fixed_point import FixedPoint
 from rapidnn.composer.recover import RecoveryReport
 from rapidnn.execute.evaluate import Evaluation
 from rapidnn.frontends.support import NodeSupport
+from rapidnn.handoff.records import Export
 from rapidnn.machine import Cost
 from rapidnn.machine.micro.trace import NeuronTrace
 from rapidnn.machine.records import Choice, Constant
@@ -165,6 +166,7 @@ def result_schemas() -> dict[str, dict[str, Any]]:
                 ),
             ]
         },
+        "export": _object(Export, extra={"artifact": str, "level": int | None}),
         "report": _object(extra={"artifact": str, "report": str, "size_kib": float}),
         "bench cluster": _object(Clustering),
         "trace": _object(

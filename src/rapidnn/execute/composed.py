@@ -170,7 +170,7 @@ class ComposedNetwork:
         """The float32 outputs that a result of :meth:`run` stands for, a softmax at the end included."""
         if self.program.ends_on_host:
             return np.asarray(result, np.float32)
-        outputs = (result * self._output_scales()).astype(np.float32)
+        outputs = (result * self.output_scales()).astype(np.float32)
         return outputs if self.program.host_tail is None else run_host(self.program.host_tail, [outputs])
 
     def at_level(self, level: int) -> ComposedNetwork:
@@ -260,7 +260,7 @@ class ComposedNetwork:
             result = self.program.group_of[self.program.output].values[result]
         return np.ascontiguousarray(self._through_tail(result))
 
-    def _output_scales(self) -> NDArray[np.float64]:
+    def output_scales(self) -> NDArray[np.float64]:
         """The real value of one unit at every place of the output; broadcasts against a batch."""
         output = self.program.output
         if output in self.program.group_of:

@@ -1,0 +1,1 @@
+"""Hand-off: a composed network in forms that other tools and chips run, with the same integers."""

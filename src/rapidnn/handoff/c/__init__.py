@@ -1,0 +1,1 @@
+"""A composed network as C99 without multiplication, without floating point, and without a library."""
