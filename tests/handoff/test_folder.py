@@ -55,5 +55,5 @@ def test_a_failed_write_leaves_the_old_folder(tmp_path, monkeypatch):
 
 
 def test_unknown_kind(tmp_path):
-    with pytest.raises(DataError, match="'vhdl' is unknown; available: c"):
+    with pytest.raises(DataError, match="'vhdl' is unknown; available: c, onnx"):
         rapidnn.export(mlp()[0], "vhdl", tmp_path / "out")

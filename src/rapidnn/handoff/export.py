@@ -19,8 +19,22 @@ def _c(composed: ComposedNetwork) -> Content:
     return write_c(composed)
 
 
+def _onnx(composed: ComposedNetwork) -> Content:
+    from rapidnn.handoff.onnx.exact import write_exact
+
+    return write_exact(composed)
+
+
+def _onnx_float(composed: ComposedNetwork) -> Content:
+    from rapidnn.handoff.onnx.real import write_real
+
+    return write_real(composed)
+
+
 _WRITERS: dict[str, Callable[[ComposedNetwork], Content]] = {
     "c": _c,
+    "onnx": _onnx,
+    "onnx-float": _onnx_float,
 }
 KINDS = tuple(_WRITERS)
 
@@ -37,7 +51,8 @@ def export(composed: ComposedNetwork, kind: str, folder: str | Path) -> Export:
     Parameters
     ----------
     kind
-        ``"c"``: C99 without multiplication and floating point, bit-true.
+        ``"c"``: C99 without multiplication and floating point, bit-true. ``"onnx"``: standard operators on integers,
+        bit-true. ``"onnx-float"``: a float network with the codebooks' values for weights, for tools that want one.
     folder
         Written whole or not at all; an earlier export there is replaced, a folder with other files is refused.
 

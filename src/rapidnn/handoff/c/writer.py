@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from pathlib import PurePath
 
 import numpy as np
 
@@ -13,6 +12,7 @@ from rapidnn.handoff.c import moves, sums, texts
 from rapidnn.handoff.c.plan import OUTPUT, Plan, plan_memory
 from rapidnn.handoff.c.source import Source
 from rapidnn.handoff.c.store import RANK, Store
+from rapidnn.handoff.names import identifier
 from rapidnn.handoff.records import Content
 from rapidnn.handoff.support import refuse_host
 from rapidnn.tables.program import (
@@ -54,13 +54,6 @@ def write_c(composed: ComposedNetwork) -> Content:
         "README.md": texts.readme(name, composed, sizes),
     }
     return Content(files, source.flash_bytes, ram)
-
-
-def identifier(composed: ComposedNetwork) -> str:
-    """The network's name as C has names."""
-    stem = PurePath(str(composed.info.get("network", "network"))).name.removesuffix(".onnx")
-    name = re.sub(r"\W", "_", stem, flags=re.ASCII).strip("_").lower()
-    return name if name and not name[0].isdigit() else f"network_{name}".rstrip("_")
 
 
 def float_keys(thresholds: np.ndarray) -> Int32:
