@@ -24,9 +24,11 @@ def export(
         Path, typer.Option("-o", "--output", metavar="DIR", help="The folder to write.", show_default=False)
     ],
     level: options.Level = None,
+    hardware: options.Hardware = "rapidnn-hpca20",
+    changes: options.Overrides = None,
     as_json: options.Json = False,
 ) -> None:
-    """Write an artifact for another tool: C for microcontrollers, ONNX, and others (docs/handoff.md)."""
+    """Write an artifact for another tool: C for microcontrollers, ONNX, memory images (docs/handoff.md)."""
     import rapidnn
 
     terminal = Terminal("export", as_json=as_json)
@@ -35,14 +37,18 @@ def export(
     composed = rapidnn.load(artifact)
     if level is not None:
         composed = composed.at_level(level)
-    done = rapidnn.export(composed, to, output)
+    done = rapidnn.export(composed, to, output, hardware=hardware, overrides=options.overrides(changes))
     table = Table(title=f"{artifact} as {to}")
     for column in ("what", "value"):
         table.add_column(column, overflow="fold")
     table.add_row("folder", done.folder)
-    table.add_row("files", f"{', '.join(done.files)} ({done.files_bytes / 1024:.1f} KiB)")
+    table.add_row("files", f"{_some(done.files)} ({done.files_bytes / 1024:.1f} KiB)")
     if done.flash_bytes is not None:
         table.add_row("flash", f"{done.flash_bytes / 1024:.1f} KiB of constants, and the code")
     if done.ram_bytes is not None:
         table.add_row("RAM", f"{done.ram_bytes / 1024:.1f} KiB of static buffers")
     terminal.result({"artifact": str(artifact), "level": level, **asdict(done)}, table)
+
+
+def _some(files: tuple[str, ...], most: int = 6) -> str:
+    return ", ".join(files[:most]) + (f" and {len(files) - most} more" if len(files) > most else "")

@@ -3,38 +3,64 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from rapidnn import __version__
 from rapidnn.errors import DataError
 from rapidnn.execute.composed import ComposedNetwork
+from rapidnn.execute.inputs import as_array, check_input
 from rapidnn.handoff.folder import MARK, check_folder, write_folder
 from rapidnn.handoff.records import Content, Export
 
+DEFAULT_HARDWARE = "rapidnn-hpca20"
 
-def _c(composed: ComposedNetwork) -> Content:
+
+@dataclass(frozen=True)
+class Request:
+    """What an export is made of; ``samples`` are preprocessed inputs, for the kinds that take any."""
+
+    composed: ComposedNetwork
+    hardware: str | Path
+    overrides: Mapping[str, str | float] | None
+    samples: NDArray[np.float32] | None
+
+
+def _c(asked: Request) -> Content:
     from rapidnn.handoff.c.writer import write_c
 
-    return write_c(composed)
+    return write_c(asked.composed)
 
 
-def _onnx(composed: ComposedNetwork) -> Content:
+def _onnx(asked: Request) -> Content:
     from rapidnn.handoff.onnx.exact import write_exact
 
-    return write_exact(composed)
+    return write_exact(asked.composed)
 
 
-def _onnx_float(composed: ComposedNetwork) -> Content:
+def _onnx_float(asked: Request) -> Content:
     from rapidnn.handoff.onnx.real import write_real
 
-    return write_real(composed)
+    return write_real(asked.composed)
 
 
-_WRITERS: dict[str, Callable[[ComposedNetwork], Content]] = {
+def _image(asked: Request) -> Content:
+    from rapidnn.handoff.image.manifest import write_image
+    from rapidnn.machine.description import load_hardware
+
+    return write_image(asked.composed, load_hardware(asked.hardware, asked.overrides))
+
+
+_WRITERS: dict[str, Callable[[Request], Content]] = {
     "c": _c,
     "onnx": _onnx,
     "onnx-float": _onnx_float,
+    "memory-image": _image,
 }
 KINDS = tuple(_WRITERS)
 
@@ -45,7 +71,15 @@ def check_kind(kind: str) -> None:
         raise DataError(f"export to {kind!r} is unknown; available: {', '.join(KINDS)}")
 
 
-def export(composed: ComposedNetwork, kind: str, folder: str | Path) -> Export:
+def export(
+    composed: ComposedNetwork,
+    kind: str,
+    folder: str | Path,
+    *,
+    hardware: str | Path = DEFAULT_HARDWARE,
+    overrides: Mapping[str, str | float] | None = None,
+    x: Any = None,
+) -> Export:
     """Write ``composed`` in the form another tool runs; ``docs/handoff.md`` describes each kind.
 
     Parameters
@@ -53,8 +87,13 @@ def export(composed: ComposedNetwork, kind: str, folder: str | Path) -> Export:
     kind
         ``"c"``: C99 without multiplication and floating point, bit-true. ``"onnx"``: standard operators on integers,
         bit-true. ``"onnx-float"``: a float network with the codebooks' values for weights, for tools that want one.
+        ``"memory-image"``: all tables by block as ``$readmemh`` files, with a manifest.
     folder
         Written whole or not at all; an earlier export there is replaced, a folder with other files is refused.
+    hardware, overrides
+        The machine whose blocks an image is for, as :func:`rapidnn.estimate` takes them.
+    x
+        Inputs ``(N, *input_shape)``, preprocessed, for the kinds that bring test vectors.
 
     Raises
     ------
@@ -62,11 +101,14 @@ def export(composed: ComposedNetwork, kind: str, folder: str | Path) -> Export:
         On an unknown kind, or a folder that cannot be written.
     ModelError
         If the network has a step that this kind cannot hold; the message names it.
+    HardwareError
+        If the description is not valid, or its blocks cannot hold a layer.
     """
     check_kind(kind)
     target = Path(folder)
     check_folder(target)
-    content = _WRITERS[kind](composed)
+    samples = None if x is None else check_input(composed.program, as_array(x))
+    content = _WRITERS[kind](Request(composed, hardware, overrides, samples))
     mark = {
         "kind": kind,
         "rapidnn": __version__,

@@ -1,0 +1,1 @@
+"""A composed network as what a neuron-to-memory chip is loaded with."""
