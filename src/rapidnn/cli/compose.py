@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from rapidnn.cli import options, sources
+from rapidnn.cli import options, rebuild, sources
 from rapidnn.cli.console import Terminal
 from rapidnn.composer.settings import DEFAULT_SIZE, Settings, check_bound
 from rapidnn.errors import ComposeError
@@ -21,10 +21,31 @@ _SUSPICIOUS = 0.995
 
 
 def compose(
-    network: options.Net,
+    network: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="NET",
+            help="An .onnx file, a built-in network's name, or package.module:factory; the study's with --from-study.",
+            show_default=False,
+        ),
+    ] = None,
+    *,
     output: Annotated[
         Path, typer.Option("-o", "--output", help="The artifact to write.", show_default=False)
     ],
+    from_study: Annotated[
+        str | None,
+        typer.Option(
+            "--from-study",
+            metavar="STUDY",
+            help="Compose a design that explore found: the study's folder (or storage URL), with --trial.",
+            show_default=False,
+        ),
+    ] = None,
+    trial: Annotated[
+        int | None,
+        typer.Option("--trial", metavar="K", help="The design's trial number.", show_default=False),
+    ] = None,
     data: options.Data = None,
     weight_codes: options.WeightCodes = None,
     input_codes: options.InputCodes = None,
@@ -101,6 +122,23 @@ def compose(
     chosen_w = None if weight_codes is None else options.sizes(weight_codes, "-w")
     chosen_u = None if input_codes is None else options.sizes(input_codes, "-u")
     check_bound(max_loss)
+    rebuilt = None
+    if from_study is not None:
+        given = {"NET": network, "--weights": weights, "--data": data, "-w": chosen_w, "-u": chosen_u}
+        rebuilt = rebuild.design(from_study, trial, output, given | {"--max-loss": max_loss, "--tree": tree})
+        network, weights, data = rebuilt.network, rebuilt.weights, rebuilt.data
+        calibration, seed, kept = rebuilt.calibration, rebuilt.seed, rebuilt.settings
+        chosen_w, chosen_u, granularity = kept.weights, kept.inputs, kept.granularity
+        activation_rows, operand_bits, product_bits = (
+            kept.activation_rows,
+            kept.operand_bits,
+            kept.product_bits,
+        )
+        concat, recover = kept.concat, recover or kept.recover
+    if network is None:
+        raise ComposeError(
+            "which network? give NET (rapidnn compose --help), or --from-study STUDY --trial K"
+        )
     w, u = (DEFAULT_SIZE if size is None else size for size in (chosen_w, chosen_u))
     Settings(
         w,
@@ -161,6 +199,7 @@ def compose(
         "levels": None,
         "finetune": None,
         "recovery": None,
+        "study": None if rebuilt is None else rebuilt.record,
         **composed.info,
     }
     outcome, finetuned = result["max_loss"], result["finetune"]
@@ -176,6 +215,7 @@ def compose(
         *([] if outcome is None else [text.budget_line(outcome)]),
         *([] if finetuned is None else [text.finetune_line(finetuned)]),
         f"artifact: {output} ({result['size_kib']:.0f} KiB)",
+        *([] if rebuilt is None else [f"its machine: {rebuilt.cost_command}"]),
     )
     if outcome is not None and (result["validation"]["float_accuracy"] or 0) >= _SUSPICIOUS:
         terminal.notice(

@@ -73,3 +73,8 @@ class Stages:
         if stage not in self._tasks:
             self._tasks[stage] = self._bars.add_task(stage, total=total)
         self._bars.update(self._tasks[stage], completed=done, total=total)
+
+    def note(self, stage: str, text: str) -> None:
+        """Show a remark beside a stage's name, in place of the one before."""
+        if stage in self._tasks:
+            self._bars.update(self._tasks[stage], description=f"{stage} ({text})")

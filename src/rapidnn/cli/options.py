@@ -102,6 +102,15 @@ Level = Annotated[
     ),
 ]
 Hardware = Annotated[str, typer.Option("--hardware", help="A built-in machine's name or a .yaml file.")]
+Cluster = Annotated[
+    str | None,
+    typer.Option(
+        "--cluster",
+        metavar="auto|ADDRESS",
+        help="Run on a Ray cluster: the one this machine belongs to, or HOST:PORT (needs rapidnn[ray]).",
+        show_default=False,
+    ),
+]
 Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Change a constant, such as rna.cycle_ns=1. Repeatable."),

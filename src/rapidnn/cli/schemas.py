@@ -29,7 +29,7 @@ from rapidnn.report.facts import LayerFacts
 from rapidnn.report.rivals import Explanation
 from rapidnn.rivals.compare import ComparedMachine
 from rapidnn.search.objectives import Constraint
-from rapidnn.search.result import TrialRecord
+from rapidnn.search.result import KNOWN_BY, TrialRecord
 
 _GROUP = {"name": str, "bits": int, "values": list[float], "pad_code": int | None, "edges": list[str]}
 
@@ -66,6 +66,7 @@ def result_schemas() -> dict[str, dict[str, Any]]:
                 "settings": dict[str, Any],
                 "calibration_samples": int,
                 "levels": dict[str, Any] | None,
+                "study": dict[str, Any] | None,
             },
             validation=evaluation,
             max_loss={"anyOf": [_object(BudgetReport), {"type": "null"}]},
@@ -130,9 +131,9 @@ def result_schemas() -> dict[str, dict[str, Any]]:
                 "hardware": str,
                 "space_size": int,
                 "finished": int,
-                "verified": int,
-                "refused": int,
+                **dict.fromkeys(KNOWN_BY, int),
                 "front": list[TrialRecord],
+                "commands": dict[str, str],
                 "files": dict[str, str],
             }
         ),

@@ -153,6 +153,29 @@ def training(
     return TrainingData(x_fit, y_fit, prepare, kind, how.pixels or _PIXELS, how.noise)  # type: ignore[arg-type]
 
 
+def absolute(name: str) -> str:
+    """A file's absolute path, so that another working folder finds it; a name that is no path as it is."""
+    return str(Path(name).absolute()) if Path(name).exists() and ("." in name or "/" in name) else name
+
+
+def optional_path(name: str | None) -> Path | None:
+    """A path that may be absent."""
+    return None if name is None else Path(name)
+
+
+def origin(
+    network: str, weights: Path | None, data: str | None, calibration: int, seed: int
+) -> dict[str, Any]:
+    """Where a network and its data came from, as JSON, for a study that is gone on with later."""
+    return {
+        "network": absolute(network),
+        "weights": None if weights is None else str(weights.absolute()),
+        "data": None if data is None else absolute(data),
+        "calibration": calibration,
+        "seed": seed,
+    }
+
+
 def split_name(data: DataSet, split: str | None) -> str:
     """What to call the samples :func:`labelled` gave: ``all`` where there is one set only."""
     return "all" if data.single else split or "test"

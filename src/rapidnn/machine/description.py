@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -94,13 +96,19 @@ def _read(name_or_path: str | Path) -> dict[str, Any]:
             f"no hardware is named {str(name_or_path)!r}{hint}; known: {', '.join(names)}, or give a YAML file's path"
         )
     try:
-        data = yaml.safe_load(text)
+        data = copy.deepcopy(_parsed(text))
     except yaml.YAMLError as error:
         where = " ".join(str(error).split())
         raise HardwareError(f"hardware file {str(name_or_path)!r} is not valid YAML: {where}") from None
     if not isinstance(data, dict):
         raise HardwareError(f"hardware file {str(name_or_path)!r} must hold a mapping of sections")
     return data
+
+
+@lru_cache(maxsize=8)
+def _parsed(text: str) -> Any:
+    """A description's content; parsing takes longer than a whole estimate, and searches read one thousands of times."""
+    return yaml.safe_load(text)
 
 
 def _override(data: dict[str, Any], key: str, value: str | float) -> None:

@@ -12,19 +12,32 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+KNOWN_BY = ("verified", "measured", "predicted", "refused")
+
+
 @dataclass(frozen=True)
 class TrialRecord:
     """One finished trial: its choices and figures.
 
-    ``verified`` says that the loss was measured on the whole evaluation set; otherwise it is that of the first look.
-    ``refused`` is why the design cannot be built, or None.
+    The loss was measured on the first ``samples`` samples of the evaluation set, or predicted where they are 0;
+    ``verified`` says that it was all of them. ``refused`` is why the design cannot be built, or None. ``noise`` is the
+    predicted relative noise power of the outputs, or None where none is predicted.
     """
 
     number: int
     params: dict[str, Any]
     figures: dict[str, float]
+    samples: int
     verified: bool
     refused: str | None
+    noise: float | None = None
+
+    @property
+    def known_by(self) -> str:
+        """How the loss is known: ``verified``, ``measured`` (in part), ``predicted``, or ``refused``."""
+        if self.refused is not None:
+            return "refused"
+        return "verified" if self.verified else "measured" if self.samples else "predicted"
 
 
 @dataclass(frozen=True)
@@ -48,7 +61,7 @@ class Exploration:
         space_size: int,
         trials: Sequence[TrialRecord],
     ) -> Exploration:
-        """``candidates`` is the front as it would be if the figures of first looks held."""
+        """``candidates`` is the front as it would be if predictions and first looks held."""
         whole = {tuple(sorted(t.params.items())) for t in trials if t.verified}
         usable = [
             t
@@ -70,7 +83,7 @@ class Exploration:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """As plain JSON values."""
+        """As plain JSON values; a count of trials for each way a loss is known."""
         return {
             "objectives": list(self.objectives),
             "units": {name: UNITS[name] for name in UNITS},
@@ -78,13 +91,12 @@ class Exploration:
             "hardware": self.hardware,
             "space_size": self.space_size,
             "finished": len(self.trials),
-            "verified": sum(t.verified for t in self.trials),
-            "refused": sum(t.refused is not None for t in self.trials),
+            **{how: sum(t.known_by == how for t in self.trials) for how in KNOWN_BY},
             "front": [asdict(t) for t in self.front],
         }
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a trial: figures, choices, whether it is verified and on the front."""
+        """One row a trial: figures, choices, how its loss is known and whether it is on the front."""
         import pandas as pd
 
         on_front = {t.number for t in self.front}
@@ -93,7 +105,8 @@ class Exploration:
                 "trial": t.number,
                 **t.figures,
                 **t.params,
-                "verified": t.verified,
+                "loss_is": t.known_by,
+                "samples": t.samples,
                 "front": t.number in on_front,
             }
             for t in self.trials

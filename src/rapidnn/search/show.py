@@ -2,28 +2,40 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.table import Table
 
 from rapidnn.files import atomic_path
 from rapidnn.search.objectives import LOSS, UNITS
-from rapidnn.search.result import Exploration, TrialRecord, sizes
+from rapidnn.search.result import KNOWN_BY, Exploration, TrialRecord
 from rapidnn.search.space import COMPOSE
 
-_OPTIONS = {"weights": "-w", "inputs": "-u", "granularity": "--granularity", "activation_rows": "--activation-rows",
-            "product_bits": "--product-bits"}  # fmt: skip
+_TIMES = ((1.0, "ns"), (1e3, "us"), (1e6, "ms"), (1e9, "s"))
+_HANDY = {
+    "energy": ((1.0, "pJ"), (1e3, "nJ"), (1e6, "uJ"), (1e9, "mJ")),
+    "latency": _TIMES,
+    "interval": _TIMES,
+    "area": ((1.0, "um2"), (1e6, "mm2")),
+    "power": ((1e-3, "mW"), (1.0, "W")),
+}
+"""Factors and names of units by figure."""
+_COLOURS = {"refused": "", "predicted": "#d8d8d8", "measured": "#a8a8a8", "verified": "#56b4e9"}
 
 
-def command(trial: TrialRecord, network: str) -> str:
-    """The commands that rebuild a design: its artifact, and its machine's cost."""
-    parts = [f"rapidnn compose {network}"]
-    for option, flag in _OPTIONS.items():
-        chosen = sizes(trial.params, option)
-        parts += [] if chosen is None else [flag, chosen]
-    compose = " ".join([*parts, "-o F.rapidnn"])
-    changes = " ".join(f"--set {name}={value}" for name, value in machine_parameters(trial).items())
-    return f"{compose} && rapidnn cost F.rapidnn {changes}".rstrip()
+def command(found: Exploration, trial: TrialRecord, study: str, artifact: str | None = None) -> str:
+    """The commands that rebuild a design: its artifact, unless one is given, and its machine's cost."""
+    made = artifact or f"trial-{trial.number}.rapidnn"
+    parts = ["rapidnn", "cost", made, "--hardware", found.hardware]
+    for name, value in machine_parameters(trial).items():
+        parts += ["--set", f"{name}={value}"]
+    cost = shlex.join(parts)
+    if artifact is not None:
+        return cost
+    build = ["rapidnn", "compose", "--from-study", study, "--trial", str(trial.number), "-o", made]
+    return f"{shlex.join(build)} && {cost}"
 
 
 def machine_parameters(trial: TrialRecord) -> dict[str, object]:
@@ -31,26 +43,70 @@ def machine_parameters(trial: TrialRecord) -> dict[str, object]:
     return {name: value for name, value in trial.params.items() if name.partition(":")[0] not in COMPOSE}
 
 
-def front_table(found: Exploration) -> Table:
-    """The front: objectives, codebook sizes, machine parameters."""
-    table = Table(
-        title=f"front: {len(found.front)} of {len(found.trials)} trials, {found.space_size:,} designs in all"
+def headline(found: Exploration) -> str:
+    """How many designs were tried, and how their losses are known."""
+    counts = {how: sum(t.known_by == how for t in found.trials) for how in KNOWN_BY}
+    words = ", ".join(f"{count} {how}" for how, count in counts.items() if count)
+    return (
+        f"front: {len(found.front)} verified designs of {len(found.trials)} trials ({words}); "
+        f"{found.space_size:,} designs in all"
     )
+
+
+def status(found: Exploration) -> str:
+    """The front's size and the best of each objective, for a line of progress."""
+    if not found.front:
+        return "front 0"
+    best = [f"{name} {shown(name, min(t.figures[name] for t in found.front))}" for name in found.objectives]
+    return f"front {len(found.front)}, best {', '.join(best)}"
+
+
+def front_table(found: Exploration) -> Table:
+    """The front: objectives, codebook sizes in the order of the layers, machine parameters that differ."""
+    options = _options(found)
+    machine = list(dict.fromkeys(name for trial in found.front for name in machine_parameters(trial)))
+    same = {n: v for n in machine if len(v := {str(t.params[n]) for t in found.front}) == 1}
+    differ = [name for name in machine if name not in same]
+    notes = [f"{option}: {' '.join(layers)}" for option, layers in options.items() if layers != [""]]
+    notes += [f"machine: {' '.join(differ)}"] if differ else []
+    notes += ["all: " + ", ".join(f"{name}={value}" for name, (value,) in same.items())] if same else []
+    table = Table(title=headline(found), caption="\n".join(notes) or None, caption_justify="left")
     table.add_column("trial", justify="right")
     for name in found.objectives:
-        table.add_column(name if name != LOSS else "loss, points", justify="right")
-    for name in ("weights", "inputs", "machine"):
-        table.add_column(name, overflow="fold")
+        table.add_column(name, justify="right")
+    for name in (*options, *(["machine"] if differ else [])):
+        table.add_column(name)
     for trial in found.front:
-        values = [_shown(name, trial.figures[name]) for name in found.objectives]
-        machine = ", ".join(f"{name}={value}" for name, value in machine_parameters(trial).items())
-        chosen = [sizes(trial.params, option) or "" for option in ("weights", "inputs")]
-        table.add_row(str(trial.number), *values, *chosen, machine)
+        values = [shown(name, trial.figures[name]) for name in found.objectives]
+        sizes = [" ".join(str(trial.params[_key(o, layer)]) for layer in options[o]) for o in options]
+        chosen = [" ".join(str(trial.params[name]) for name in differ)] if differ else []
+        table.add_row(str(trial.number), *values, *sizes, *chosen)
     return table
 
 
-def _shown(name: str, value: float) -> str:
-    return f"{100 * value:.2f}" if name == LOSS else f"{value:,.4g}"
+def _options(found: Exploration) -> dict[str, list[str]]:
+    """The composer's options that were chosen, each with its layers (an empty name where it is one for all)."""
+    options: dict[str, list[str]] = {}
+    for name in found.trials[0].params if found.trials else ():
+        option, _, layer = name.partition(":")
+        if option in COMPOSE:
+            options.setdefault(option, []).append(layer)
+    return options
+
+
+def _key(option: str, layer: str) -> str:
+    return f"{option}:{layer}" if layer else option
+
+
+def shown(name: str, value: float) -> str:
+    """A figure as tables show it: losses in points of accuracy, times, energies and areas in handy units."""
+    if name == LOSS:
+        return f"{100 * value:.2f} pt"
+    units = _HANDY.get(name)
+    if units is None:
+        return f"{value:.3g}"
+    factor, unit = max((u for u in units if value >= u[0]), default=units[0])
+    return f"{value / factor:.3g} {unit}"
 
 
 def write_csv(found: Exploration, path: Path) -> None:
@@ -59,19 +115,16 @@ def write_csv(found: Exploration, path: Path) -> None:
         found.to_frame().to_csv(temporary)
 
 
-def write_page(found: Exploration, path: Path, network: str) -> None:
-    """One self-contained page: every pair of objectives' front, linked by hovering; works without a network."""
+def write_page(found: Exploration, path: Path, network: str, study: str, artifact: str | None = None) -> None:
+    """One self-contained page: the first objective against each other one; a point shows its design and its command."""
     import plotly.graph_objects as go
     from plotly.subplots import make_subplots
 
     first, *others = found.objectives
     others = others or [first]
-    figure = make_subplots(rows=len(others), cols=1, vertical_spacing=0.08)
+    figure = make_subplots(rows=len(others), cols=1, vertical_spacing=0.25 / len(others))
     for row, name in enumerate(others, start=1):
-        for trials, label, colour in (
-            (_behind(found), "tried", "#9a9a9a"),
-            (found.front, "front", "#0072b2"),
-        ):
+        for label, trials, colour in _groups(found):
             figure.add_trace(
                 go.Scatter(
                     x=[t.figures[first] for t in trials],
@@ -80,28 +133,42 @@ def write_page(found: Exploration, path: Path, network: str) -> None:
                     name=label,
                     legendgroup=label,
                     showlegend=row == 1,
-                    marker={"color": colour, "size": 9 if label == "front" else 5},
-                    text=[f"trial {t.number}<br>{_wrapped(command(t, network))}" for t in trials],
-                    hovertemplate="%{text}<br>x %{x:.4g}, y %{y:.4g}<extra></extra>",
+                    marker={"color": colour, "size": 9 if label.startswith("front") else 6},
+                    text=[_hover(found, t, study, artifact) for t in trials],
+                    hovertemplate="%{text}<extra></extra>",
                 ),
                 row=row,
                 col=1,
             )
         figure.update_xaxes(title_text=f"{first} ({UNITS[first]})", row=row, col=1)
-        figure.update_yaxes(title_text=f"{name} ({UNITS[name]})", type="log", row=row, col=1)
-    figure.update_layout(
-        height=420 * len(others), title=f"{len(found.front)} designs on the front of {network}"
-    )
+        figure.update_yaxes(
+            title_text=f"{name} ({UNITS[name]})", type="log" if name != LOSS else "linear", row=row, col=1
+        )
+    figure.update_layout(height=460 * len(others), title=f"{network}: {headline(found)}")
     with atomic_path(path) as temporary:
         temporary.write_text(figure.to_html(include_plotlyjs=True, full_html=True), encoding="utf-8")
 
 
-def _behind(found: Exploration) -> list[TrialRecord]:
+def _groups(found: Exploration) -> list[tuple[str, Sequence[TrialRecord], str]]:
     front = {t.number for t in found.front}
-    return [t for t in found.trials if t.refused is None and t.number not in front]
+    groups: list[tuple[str, Sequence[TrialRecord], str]] = []
+    for how in reversed(KNOWN_BY):
+        trials = [t for t in found.trials if t.known_by == how and t.number not in front]
+        if trials and how != "refused":
+            groups.append((f"loss {how}", trials, _COLOURS[how]))
+    return [*groups, ("front (verified)", found.front, "#d55e00")]
 
 
-def _wrapped(text: str, width: int = 90) -> str:
+def _hover(found: Exploration, trial: TrialRecord, study: str, artifact: str | None) -> str:
+    lines = [f"<b>trial {trial.number}</b>, loss {trial.known_by}"]
+    lines += _wrapped(", ".join(f"{n} {shown(n, v)}" for n, v in trial.figures.items()))
+    lines += _wrapped(", ".join(f"{n}={v}" for n, v in trial.params.items()))
+    lines += _wrapped(command(found, trial, study, artifact))
+    return "<br>".join(lines)
+
+
+def _wrapped(text: str, width: int = 100) -> list[str]:
+    import html
     import textwrap
 
-    return "<br>".join(textwrap.wrap(text, width))
+    return [html.escape(line) for line in textwrap.wrap(text, width)]

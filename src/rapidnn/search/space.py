@@ -15,7 +15,7 @@ from rapidnn.errors import ComposeError, DataError, HardwareError
 from rapidnn.machine.description import load_hardware
 
 Value = int | float | str | bool
-COMPOSE = ("weights", "inputs", "granularity", "activation_rows", "product_bits")
+COMPOSE = ("weights", "inputs", "granularity", "activation_rows", "product_bits", "recover")
 """Settings of the composer that a space may list."""
 
 DEFAULT: dict[str, Any] = {
@@ -43,6 +43,11 @@ class Space:
     def size(self) -> int:
         """How many designs there are."""
         return math.prod(len(values) for values in self.choices.values())
+
+    @property
+    def compose_choices(self) -> dict[str, tuple[Value, ...]]:
+        """The choices that are the composer's."""
+        return {n: values for n, values in self.choices.items() if n.partition(":")[0] in COMPOSE}
 
     def design(self, chosen: Mapping[str, Value], base: Settings) -> Design:
         """The design of one value for each choice."""

@@ -16,31 +16,28 @@ from rapidnn.files import atomic_path
 class Store:
     """JSON documents in a folder under the digest of what they were made from.
 
-    Writing is atomic, so a document is whole or absent, and two processes may write the same one.
+    ``source`` stands for the network and its data. Writing is atomic, so a document is whole or absent. Only the
+    process that leads a search reads and writes it; workers get and give documents with their tasks.
     """
 
     def __init__(self, folder: Path, source: str) -> None:
         self.folder = folder
         self.source = source
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise DataError(f"{folder}: cannot be written ({error.strerror or error})") from None
 
-    def path(self, settings: Settings, kind: str) -> Path:
-        """Where the document of a kind for these settings lies."""
-        text = json.dumps([self.source, asdict(settings)], sort_keys=True)
-        return self.folder / f"{hashlib.sha256(text.encode()).hexdigest()[:24]}.{kind}.json"
+    def path(self, of: Settings | str) -> Path:
+        """Where the document of these settings, or of this name, lies."""
+        text = json.dumps([self.source, of if isinstance(of, str) else asdict(of)], sort_keys=True)
+        return self.folder / f"{hashlib.sha256(text.encode()).hexdigest()[:24]}.json"
 
-    def get(self, settings: Settings, kind: str) -> dict[str, Any] | None:
-        """A stored document, or None; one that cannot be read counts as absent and is made again."""
+    def get(self, of: Settings | str) -> dict[str, Any]:
+        """A stored document, or an empty one; one that cannot be read counts as absent and is made again."""
         try:
-            found = json.loads(self.path(settings, kind).read_text(encoding="utf-8"))
+            found = json.loads(self.path(of).read_text(encoding="utf-8"))
         except (OSError, ValueError):
-            return None
-        return found if isinstance(found, dict) else None
+            return {}
+        return found if isinstance(found, dict) else {}
 
-    def put(self, settings: Settings, kind: str, document: dict[str, Any]) -> None:
+    def put(self, of: Settings | str, document: dict[str, Any]) -> None:
         """Store a document.
 
         Raises
@@ -48,9 +45,12 @@ class Store:
         DataError
             If the folder cannot be written, for example because the disk is full.
         """
-        path = self.path(settings, kind)
+        path = self.path(of)
         try:
             with atomic_path(path) as temporary:
                 temporary.write_text(json.dumps(document, sort_keys=True), encoding="utf-8")
         except OSError as error:
-            raise DataError(f"{path}: cannot be written ({error.strerror or error})") from None
+            raise DataError(
+                f"{path}: cannot be written ({error.strerror or error}); the trials before are kept, and the same "
+                "command goes on"
+            ) from None

@@ -1,36 +1,38 @@
-"""The search: Optuna proposes generations of designs, trials judge them, the journal keeps everything.
+"""The search: Optuna proposes generations of designs, trials judge them, the archive keeps everything.
 
-A generation is told in trial order, so the front does not depend on who finishes first. A trial that was running when
-the process ended is failed at the next start, and its design is queued again.
+A generation is told in trial order, and its sampler is seeded by its place, so the front depends neither on who
+finishes first nor, in a journal, on interruptions. A trial that was running when the process ended is failed at the
+next start, and its design is queued again.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rapidnn.errors import DataError
-from rapidnn.search.objectives import LOSS, Constraint, dominated
+from rapidnn.search.archive import Archive, Kind
+from rapidnn.search.objectives import LOSS, Constraint
+from rapidnn.search.predict import Noise, expect
 from rapidnn.search.result import Exploration, TrialRecord
-from rapidnn.search.space import Design, Space
+from rapidnn.search.space import Space
+from rapidnn.search.store import Store
 from rapidnn.search.subject import Subject
-from rapidnn.search.trial import Outcome, Task, Workers, first_look
+from rapidnn.search.trial import Bar, Outcome, Task
+from rapidnn.search.workers import Workers
 
 if TYPE_CHECKING:
     import optuna
 
 SAMPLERS = ("nsga2", "nsga3", "tpe")
 GENERATION = 20
-JOURNAL = "journal.log"
-_CONFIDENT = 2.0
-"""Standard errors of the loss within which a design gets the benefit of the doubt."""
 _WORST = 1e30
 """Told for a design that cannot be built."""
+_STRIDE = 1_000_003
+"""Between the seeds of two searches, so that their generations share none."""
 
-Progress = Callable[[int, int, int], None]
-"""Trials done, trials wanted, size of the front."""
+Progress = Callable[[str, int, int], None]
+Watch = Callable[[Exploration], None]
 
 
 class Study:
@@ -38,15 +40,17 @@ class Study:
 
     Parameters
     ----------
-    folder
-        Holds the journal and the store; starting again with the same folder goes on.
-    storage
-        Any Optuna storage URL in place of the journal in ``folder``.
+    archive
+        Where trials are kept.
+    store
+        What trials share.
+    noise
+        The predicted noise of settings, or None where losses are not predicted.
 
     Raises
     ------
     DataError
-        If the folder or journal cannot be used, or belongs to a search of another kind.
+        If the archive belongs to a search of another kind.
     """
 
     def __init__(
@@ -56,167 +60,132 @@ class Study:
         objectives: Sequence[str],
         constraints: Sequence[Constraint],
         hardware: str,
-        folder: Path,
+        archive: Archive,
+        store: Store,
         *,
         sampler: str = "nsga2",
         seed: int = 0,
-        storage: str | None = None,
+        noise: Noise | None = None,
+        origin: Mapping[str, Any] | None = None,
     ) -> None:
         self.subject, self.space, self.hardware = subject, space, hardware
         self.objectives, self.constraints = tuple(objectives), tuple(constraints)
-        self.kind = json.dumps(
-            {
-                "objectives": list(objectives),
-                "choices": {name: list(values) for name, values in space.choices.items()},
-                "hardware": hardware,
-            },
-            sort_keys=True,
+        self.archive, self.store, self.noise = archive, store, noise
+        self.sampler, self.seed = sampler, seed
+        kind = Kind(
+            self.objectives,
+            dict(space.choices),
+            hardware,
+            subject.identity,
+            subject.samples,
+            subject.base.to_json(),
         )
-        self.study = self._open(folder, sampler, seed, storage)
-        self._requeue()
+        archive.describe(kind, constraints, origin)
+        archive.requeue(lambda params: set(params) == set(space.choices))
 
-    def run(self, trials: int, workers: int = 1, progress: Progress | None = None) -> Exploration:
+    def run(
+        self, trials: int, workers: Workers, progress: Progress, watch: Watch | None = None
+    ) -> Exploration:
         """Go on until ``trials`` trials are finished in all; then verify what the front holds unverified."""
-        pool = Workers(self.subject, self.hardware, workers)
-        try:
-            while (done := len(self._finished())) < trials:
-                self._generation(pool, min(GENERATION, trials - done))
-                if progress is not None:
-                    progress(len(self._finished()), trials, len(self.result().front))
-            self._verify_front(pool)
-        finally:
-            pool.close()
+        progress("trials", len(self.archive.finished()), trials)
+        while (done := len(self.archive.finished())) < trials:
+            count = min(GENERATION - done % GENERATION, trials - done)
+            self._generation(workers, count, lambda n, done=done: progress("trials", done + n, trials))  # type: ignore[misc]
+            if watch is not None:
+                watch(self.result())
+        self._verify_front(workers, progress)
         return self.result()
 
     def result(self) -> Exploration:
         """All finished trials and their front."""
-        records = tuple(self._record(trial) for trial in self._finished())
-        return Exploration.of(self.objectives, self.constraints, self.hardware, self.space.size, records)
-
-    def _generation(self, pool: Workers, count: int) -> None:
-        distributions = self._distributions()
-        asked = [self.study.ask(distributions) for _ in range(count)]
-        designs = [self.space.design(trial.params, self.subject.base) for trial in asked]
-        few = first_look(self.subject.samples)
-        outcomes = pool.run([Task(design, few) for design in designs])
-        verified = [few == self.subject.samples] * count
-        front = [self._values(record.figures) for record in self.result().front]
-        again = [i for i in range(count) if not verified[i] and self._worth_more(outcomes[i], front)]
-        for i, outcome in zip(again, self._fully(pool, [designs[i] for i in again]), strict=True):
-            outcomes[i], verified[i] = outcome, True
-        for trial, outcome, whole in zip(asked, outcomes, verified, strict=True):
-            self._tell(trial, outcome, whole)
-
-    def _fully(self, pool: Workers, designs: Sequence[Design]) -> list[Outcome]:
-        return pool.run([Task(design, self.subject.samples) for design in designs])
-
-    def _worth_more(self, outcome: Outcome, front: Sequence[tuple[float, ...]]) -> bool:
-        """Whether a first look leaves hope: with the loss at its most likely best the design keeps the constraints and
-        no verified design is better in everything.
-        """
-        if outcome.measured is None:
-            return False
-        hopeful = dict(outcome.figures)
-        hopeful[LOSS] -= _CONFIDENT * outcome.measured.stderr
-        if any(hopeful[c.figure] > c.bound for c in self.constraints):
-            return False
-        return not dominated(self._values(hopeful), front)
-
-    def _values(self, figures: Mapping[str, float]) -> tuple[float, ...]:
-        return tuple(figures[name] for name in self.objectives)
-
-    def _tell(self, trial: optuna.Trial, outcome: Outcome, verified: bool) -> None:
-        trial.set_user_attr("figures", dict(outcome.figures))
-        trial.set_user_attr("refused", outcome.refused)
-        trial.set_user_attr("verified", verified)
-        for constraint in self.constraints:
-            over = outcome.figures.get(constraint.figure, _WORST) - constraint.bound
-            trial.set_constraint(constraint.figure, over)
-        values = self._values(outcome.figures) if outcome.measured else (_WORST,) * len(self.objectives)
-        self.study.tell(trial, list(values))
-
-    def _verify_front(self, pool: Workers) -> None:
-        """Measure whole what a first look put on the front; finished trials are closed, so each is a new trial."""
-        while open_ones := [r for r in self.result().candidates if not r.verified]:
-            designs = [self.space.design(record.params, self.subject.base) for record in open_ones]
-            for record, outcome in zip(open_ones, self._fully(pool, designs), strict=True):
-                self.study.enqueue_trial(dict(record.params))
-                trial = self.study.ask(self._distributions())
-                self._tell(trial, outcome, True)
-
-    def _distributions(self) -> dict[str, Any]:
-        from optuna.distributions import CategoricalDistribution
-
-        return {name: CategoricalDistribution(values) for name, values in self.space.choices.items()}
-
-    def _finished(self) -> list[optuna.trial.FrozenTrial]:
-        from optuna.trial import TrialState
-
-        return self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-
-    def _record(self, trial: optuna.trial.FrozenTrial) -> TrialRecord:
-        attributes = trial.user_attrs
-        return TrialRecord(
-            trial.number,
-            dict(trial.params),
-            dict(attributes["figures"]),
-            bool(attributes["verified"]),
-            attributes["refused"],
+        return Exploration.of(
+            self.objectives, self.constraints, self.hardware, self.space.size, self.archive.finished()
         )
 
-    def _requeue(self) -> None:
-        """Fail what was running when the search ended, and queue its designs."""
-        from optuna.trial import TrialState
+    def _generation(self, workers: Workers, count: int, done: Callable[[int], None]) -> None:
+        asked = self._asked(count)
+        found = self.result()
+        bar = Bar(self.objectives, self.constraints)
+        bar = Bar(self.objectives, self.constraints, tuple(bar.values(t.figures) for t in found.front))
+        noises = [self._noise(trial.params) for trial in asked]
+        seen = _seen(found.trials)
+        tasks = [
+            self._task(trial.params, bar, None if noise is None else expect(noise, seen))
+            for trial, noise in zip(asked, noises, strict=True)
+        ]
+        outcomes = self._judged(workers, tasks, done)
+        for trial, outcome, noise in zip(asked, outcomes, noises, strict=True):
+            self._tell(trial, outcome, noise)
+        self.archive.flush()
 
-        for trial in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-            self.study.tell(trial.number, state=TrialState.FAIL)
-            if set(trial.params) == set(self.space.choices):
-                self.study.enqueue_trial(dict(trial.params))
+    def _asked(self, count: int) -> list[optuna.Trial]:
+        from optuna.distributions import CategoricalDistribution
 
-    def _open(self, folder: Path, sampler: str, seed: int, storage: str | None) -> optuna.Study:
-        import optuna
-        from optuna.storages.journal import JournalFileBackend
+        choices: dict[str, Any] = {
+            name: CategoricalDistribution(values) for name, values in self.space.choices.items()
+        }
+        place = len(self.archive.finished())
+        self.archive.study.sampler = make_sampler(self.sampler, self.seed * _STRIDE + place)
+        asked = [self.archive.study.ask(choices) for _ in range(count)]
+        self.archive.flush()
+        return asked
 
-        optuna.logging.set_verbosity(optuna.logging.ERROR)
-        place = folder / JOURNAL
-        try:
-            kept: Any = storage
-            if storage is None:
-                folder.mkdir(parents=True, exist_ok=True)
-                kept = optuna.storages.JournalStorage(JournalFileBackend(str(place)))
-            study = optuna.create_study(
-                study_name="rapidnn",
-                storage=kept,
-                sampler=_sampler(sampler, seed),
-                directions=["minimize"] * len(self.objectives),
-                load_if_exists=True,
+    def _task(self, params: Mapping[str, Any], bar: Bar | None, expected: Any = None) -> Task:
+        design = self.space.design(params, self.subject.base)
+        return Task(design, bar, expected, self.store.get(design.settings))
+
+    def _judged(self, workers: Workers, tasks: Sequence[Task], done: Callable[[int], None]) -> list[Outcome]:
+        outcomes = workers.run(tasks, done)
+        for task, outcome in zip(tasks, outcomes, strict=True):
+            if outcome.known is not None:
+                self.store.put(task.design.settings, outcome.known)
+        return outcomes
+
+    def _noise(self, params: Mapping[str, Any]) -> float | None:
+        if self.noise is None:
+            return None
+        return self.noise(self.space.design(params, self.subject.base).settings)
+
+    def _tell(self, trial: optuna.Trial, outcome: Outcome, noise: float | None) -> None:
+        trial.set_user_attr("figures", dict(outcome.figures))
+        trial.set_user_attr("samples", outcome.samples)
+        trial.set_user_attr("refused", outcome.refused)
+        whole = outcome.refused is None and outcome.samples == self.subject.samples
+        trial.set_user_attr("verified", whole)
+        trial.set_user_attr("noise", noise)
+        for constraint in self.constraints:
+            trial.set_constraint(
+                constraint.figure, outcome.figures.get(constraint.figure, _WORST) - constraint.bound
             )
-        except OSError as error:
-            raise DataError(f"{place}: cannot be used ({error.strerror or error})") from None
-        except (ValueError, KeyError, TypeError) as error:
-            where = storage or place
-            raise DataError(
-                f"{where}: not a journal of this program, or damaged ({error}); move it away"
-            ) from None
-        known = study.user_attrs.get("kind")
-        if known is None:
-            study.set_user_attr("kind", self.kind)
-        elif known != self.kind:
-            raise DataError(
-                f"{storage or folder}: belongs to a search with another space, objectives or hardware; "
-                "give another folder"
-            )
-        return study
+        values = [outcome.figures.get(name, _WORST) for name in self.objectives]
+        self.archive.study.tell(trial, values)
+
+    def _verify_front(self, workers: Workers, progress: Progress) -> None:
+        """Measure whole what would be on the front if predictions and first looks held."""
+        while open_ones := [r for r in self.result().candidates if not r.verified]:
+            tasks = [self._task(record.params, None) for record in open_ones]
+            count = len(open_ones)
+            outcomes = self._judged(workers, tasks, lambda n, count=count: progress("verify", n, count))  # type: ignore[misc]
+            for record, outcome in zip(open_ones, outcomes, strict=True):
+                self.archive.verify(record.number, outcome.figures, outcome.samples)
+            self.archive.flush()
 
 
-def _sampler(name: str, seed: int) -> Any:
+def _seen(trials: Sequence[TrialRecord]) -> list[tuple[float, float]]:
+    """Noise and measured loss of trials, each setting once."""
+    pairs = {(t.noise, t.figures[LOSS]) for t in trials if t.noise is not None and t.samples > 0}
+    return [(noise, loss) for noise, loss in pairs if noise is not None]
+
+
+def make_sampler(name: str, seed: int) -> Any:
+    """An Optuna sampler by name; DataError for another one."""
     from optuna import samplers
 
     match name:
         case "nsga2":
-            return samplers.NSGAIISampler(population_size=GENERATION, seed=seed)
+            return samplers.NSGAIISampler(population_size=GENERATION, seed=seed % 2**32)
         case "nsga3":
-            return samplers.NSGAIIISampler(population_size=GENERATION, seed=seed)
+            return samplers.NSGAIIISampler(population_size=GENERATION, seed=seed % 2**32)
         case "tpe":
-            return samplers.TPESampler(seed=seed)
+            return samplers.TPESampler(seed=seed % 2**32)
     raise DataError(f"sampler {name!r}: expected {', '.join(SAMPLERS)}")

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import tempfile
+from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rapidnn.composer.choices import choose
+from rapidnn.composer.choices import Choices, choose, readers
 from rapidnn.composer.histogram import Histogram
 from rapidnn.composer.plan import Plan, plan_graph
 from rapidnn.composer.sample import calibrate, float_outputs
@@ -21,12 +24,18 @@ from rapidnn.errors import DataError
 from rapidnn.execute.composed import ComposedNetwork
 from rapidnn.execute.evaluate import compare_outputs
 from rapidnn.graph import Graph
+from rapidnn.graph.ops import parameters_of
 from rapidnn.machine.network import collect_statistics
 from rapidnn.machine.statistics import ProgramStatistics
-from rapidnn.search.store import Store
 
 COUNTED = 32
 """Calibration samples whose codes are counted for the cost."""
+_KEPT_PROGRAMS = 8
+"""Composed networks a process keeps, so that designs that differ in their machine alone share one."""
+
+Known = dict[str, Any]
+"""What is known of a setting, as JSON: ``statistics``; ``answers`` by number of samples, each ``[lost, won]``: answers
+that only the float network, and only the composed one, has right."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +46,22 @@ class Measured:
     stderr: float
     samples: int
 
+    @classmethod
+    def of(cls, lost: int, won: int, samples: int) -> Measured:
+        """From counts of answers that only one of the two networks has right.
+
+        The error is that of a mean of values of -1, 0 and 1, one more differing answer assumed than was seen, so that
+        few samples without any do not pass for certainty.
+        """
+        loss = (lost - won) / samples
+        return cls(loss, float(np.sqrt(max(0.0, (lost + won + 1) / samples - loss**2) / samples)), samples)
+
 
 class Subject(Protocol):
-    """Programs, statistics and losses by setting."""
+    """Programs, statistics and losses by setting. ``identity`` stands for all that they follow from."""
 
     base: Settings
+    identity: str
 
     @property
     def samples(self) -> int:
@@ -54,16 +74,16 @@ class Subject(Protocol):
     def network(self, settings: Settings) -> ComposedNetwork:
         """The composed network of a setting."""
 
-    def statistics(self, settings: Settings) -> ProgramStatistics:
-        """What its accumulations add on real inputs."""
+    def statistics(self, settings: Settings, known: Known) -> ProgramStatistics:
+        """What its accumulations add on real inputs; taken from, or put into, what is known."""
 
-    def loss(self, settings: Settings, samples: int) -> Measured:
-        """Float minus composed accuracy on the first samples of the evaluation set."""
+    def measured(self, settings: Settings, samples: int, known: Known) -> Measured:
+        """Float minus composed accuracy on the first samples of the evaluation set; likewise."""
 
 
 @dataclass
 class FloatSubject:
-    """A float network: every setting is composed once, its statistics and losses are kept in the store."""
+    """A float network: every setting is composed anew, from codebooks that settings share."""
 
     graph: Graph
     plan: Plan
@@ -73,8 +93,13 @@ class FloatSubject:
     labels: NDArray[Any]
     expected: NDArray[np.float32]
     base: Settings
-    store: Store
-    _last: tuple[Settings, ComposedNetwork] | None = field(default=None, repr=False)
+    identity: str
+    _books: dict[Settings, Choices] = field(default_factory=dict, repr=False)
+    _programs: OrderedDict[str, ComposedNetwork] = field(default_factory=OrderedDict, repr=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without composed networks, which another process makes for itself."""
+        return self.__dict__ | {"_programs": OrderedDict()}
 
     @property
     def samples(self) -> int:
@@ -86,33 +111,63 @@ class FloatSubject:
         """Names of the weighted layers."""
         return tuple(step.name for step in self.plan.layers())
 
+    def books(self, size: int, settings: Settings) -> Choices:
+        """Choices with every codebook of one size, the rest as in ``settings``; made once."""
+        equal = replace(settings, weights=size, inputs=size, recover="none")
+        if equal not in self._books:
+            self._books[equal] = choose(self.plan, self.histograms, equal)
+        return self._books[equal]
+
+    def choices(self, settings: Settings) -> Choices:
+        """What :func:`~rapidnn.composer.choices.choose` gives, put together from codebooks of equal sizes."""
+        groups = {
+            name: self.books(settings.input_size(readers(self.plan, name)), settings).groups[name]
+            for name in self.plan.sampled_edges()
+        }
+        layers = {
+            name: self.books(settings.weight_size(name), settings).layers[name]
+            for name in self.books(settings.weight_size("*"), settings).layers
+        }
+        return Choices(groups, layers)
+
     def network(self, settings: Settings) -> ComposedNetwork:
-        """Compose, or return what was composed last."""
-        if self._last is None or self._last[0] != settings:
-            choices = choose(self.plan, self.histograms, settings)
+        """Compose, or return what was composed lately."""
+        key = repr(settings)
+        if key not in self._programs:
+            choices = self.choices(settings)
+            if settings.recover != "none":
+                from rapidnn.composer.recover import recover
+
+                choices = recover(
+                    self.graph, self.plan, choices, settings, self.calibration, threads=1
+                ).choices
             program = tabulate(self.graph, self.plan, self.histograms, choices, settings)
-            self._last = settings, ComposedNetwork(program, Preprocess.identity(self.graph.input_shape), {})
-        return self._last[1]
+            self._programs[key] = ComposedNetwork(program, Preprocess.identity(self.graph.input_shape), {})
+        self._programs.move_to_end(key)
+        if len(self._programs) > _KEPT_PROGRAMS:
+            self._programs.popitem(last=False)
+        return self._programs[key]
 
-    def statistics(self, settings: Settings) -> ProgramStatistics:
-        """From the store, or counted."""
-        kept = self.store.get(settings, "statistics")
-        if kept is not None:
-            return ProgramStatistics.from_json(kept)
-        found = collect_statistics(self.network(settings), self.calibration[:COUNTED], threads=1)
-        self.store.put(settings, "statistics", found.to_json())
-        return found
+    def statistics(self, settings: Settings, known: Known) -> ProgramStatistics:
+        """Counted on calibration samples."""
+        if "statistics" not in known:
+            found = collect_statistics(self.network(settings), self.calibration[:COUNTED], threads=1)
+            known["statistics"] = found.to_json()
+        return ProgramStatistics.from_json(known["statistics"])
 
-    def loss(self, settings: Settings, samples: int) -> Measured:
-        """From the store, or measured bit-true."""
-        kind = f"loss-{samples}"
-        kept = self.store.get(settings, kind)
-        if kept is None:
-            outputs = self.network(settings)(self.x[:samples], threads=1)
-            measured = _measured(outputs, self.labels[:samples], self.expected[:samples])
-            kept = {"loss": measured.loss, "stderr": measured.stderr}
-            self.store.put(settings, kind, kept)
-        return Measured(kept["loss"], kept["stderr"], samples)
+    def measured(self, settings: Settings, samples: int, known: Known) -> Measured:
+        """Bit-true; only samples beyond those known are run."""
+        answers = known.setdefault("answers", {})
+        start = max((int(n) for n in answers if int(n) <= samples), default=0)
+        lost, won = answers.get(str(start), (0, 0))
+        if start < samples:
+            outputs = self.network(settings)(self.x[start:samples], threads=1)
+            labels = self.labels[start:samples]
+            right = outputs.argmax(1) == labels
+            wanted = self.expected[start:samples].argmax(1) == labels
+            lost, won = lost + int((wanted & ~right).sum()), won + int((right & ~wanted).sum())
+            answers[str(samples)] = [lost, won]
+        return Measured.of(lost, won, samples)
 
 
 @dataclass
@@ -121,6 +176,7 @@ class ArtifactSubject:
 
     composed: ComposedNetwork
     counted: ProgramStatistics
+    identity: str
     samples: int = 0
     layers: tuple[str, ...] = ()
     base: Settings = field(default_factory=Settings)
@@ -129,11 +185,11 @@ class ArtifactSubject:
         """The artifact."""
         return self.composed
 
-    def statistics(self, settings: Settings) -> ProgramStatistics:
+    def statistics(self, settings: Settings, known: Known) -> ProgramStatistics:
         """Its statistics."""
         return self.counted
 
-    def loss(self, settings: Settings, samples: int) -> Measured:
+    def measured(self, settings: Settings, samples: int, known: Known) -> Measured:
         """The loss that its composition measured, or 0 where none is recorded: it is the same for every design."""
         found = self.composed.info.get("validation")
         loss = found.get("loss") if isinstance(found, dict) else None
@@ -145,14 +201,13 @@ def float_subject(
     calibration: NDArray[np.float32],
     validation: tuple[NDArray[np.float32], NDArray[Any]],
     base: Settings,
-    folder: Any,
 ) -> FloatSubject:
     """Calibrate once, run the float network once over the evaluation set; its order is shuffled once, by its size.
 
     Raises
     ------
     DataError
-        If the evaluation set is empty.
+        If the evaluation set is empty, or its labels do not fit the network.
     """
     x, labels = validation
     if len(x) == 0:
@@ -162,20 +217,22 @@ def float_subject(
     plan = plan_graph(graph, base.concat)
     histograms = calibrate(graph, calibration, sampled_edges(plan))
     expected = float_outputs(graph, x)
+    compare_outputs(expected, labels)
     digest = hashlib.sha256()
-    for array in (expected, calibration, labels):
-        digest.update(np.ascontiguousarray(array).data)
-    store = Store(folder, digest.hexdigest())
-    return FloatSubject(graph, plan, histograms, calibration, x, labels, expected, base, store)
+    for node in graph:
+        digest.update(
+            f"{node.name} {type(node.op).__name__} {node.inputs} {graph.shapes[node.name]}".encode()
+        )
+        for name, array in parameters_of(node.op).items():
+            digest.update(f"{name} {array.shape}".encode() + np.ascontiguousarray(array).tobytes())
+    for array in (calibration, x, labels):
+        digest.update(f"{array.shape} {array.dtype}".encode() + np.ascontiguousarray(array).tobytes())
+    return FloatSubject(graph, plan, histograms, calibration, x, labels, expected, base, digest.hexdigest())
 
 
 def artifact_subject(composed: ComposedNetwork, x: NDArray[np.float32]) -> ArtifactSubject:
     """Count an artifact's statistics on real inputs."""
-    return ArtifactSubject(composed, collect_statistics(composed, x[:COUNTED]))
-
-
-def _measured(outputs: NDArray[np.float32], labels: NDArray[Any], expected: NDArray[np.float32]) -> Measured:
-    found = compare_outputs(outputs, labels, expected)
-    assert found.loss is not None
-    right = (expected.argmax(1) == labels).astype(float) - (outputs.argmax(1) == labels).astype(float)
-    return Measured(found.loss, float(right.std() / np.sqrt(len(right))), len(labels))
+    with tempfile.TemporaryDirectory() as folder:
+        composed.save(Path(folder) / "a")
+        identity = hashlib.sha256((Path(folder) / "a").read_bytes()).hexdigest()
+    return ArtifactSubject(composed, collect_statistics(composed, x[:COUNTED]), identity)

@@ -1,0 +1,142 @@
+"""Who runs trials: this process, or processes that share the subject's memory."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
+from typing import Any, Protocol
+
+from rapidnn.errors import DataError
+from rapidnn.search.subject import Subject
+from rapidnn.search.trial import Outcome, Task, run_task
+
+Done = Callable[[int], None]
+"""Called with the number of tasks that are done."""
+_DEATHS = 3
+"""Times in a row that a worker may die without any task being finished."""
+
+
+class Workers(Protocol):
+    """Runs tasks; results come in the order of the tasks."""
+
+    def run(self, tasks: Sequence[Task], done: Done) -> list[Outcome]:
+        """All outcomes."""
+
+    def close(self) -> None:
+        """Let go of processes."""
+
+
+class Here:
+    """This process, one task after another."""
+
+    def __init__(self, subject: Subject, hardware: str) -> None:
+        self.subject, self.hardware = subject, hardware
+
+    def run(self, tasks: Sequence[Task], done: Done) -> list[Outcome]:
+        """All outcomes."""
+        outcomes = []
+        for task in tasks:
+            outcomes.append(run_task(self.subject, self.hardware, task))
+            done(len(outcomes))
+        return outcomes
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+
+class Processes:
+    """Forked processes; one that dies (killed, out of memory) is replaced and its task run again."""
+
+    def __init__(self, subject: Subject, hardware: str, count: int) -> None:
+        self.shared = subject, hardware
+        self.count = count
+        self.pool = self._started()
+
+    def run(self, tasks: Sequence[Task], done: Done) -> list[Outcome]:
+        """All outcomes.
+
+        Raises
+        ------
+        DataError
+            If workers die again and again.
+        """
+        found: dict[int, Outcome] = {}
+        deaths = 0
+        while len(found) < len(tasks):
+            before = len(found)
+            try:
+                self._round(tasks, found, done)
+            except BrokenProcessPool:
+                deaths = deaths + 1 if len(found) == before else 1
+                if deaths == _DEATHS:
+                    raise DataError(
+                        f"worker processes died {deaths} times while running the same trials, perhaps of too little "
+                        "memory; the trials before are kept: try again with fewer --workers"
+                    ) from None
+                self.close()
+                self.pool = self._started()
+        return [found[index] for index in range(len(tasks))]
+
+    def _round(self, tasks: Sequence[Task], found: dict[int, Outcome], done: Done) -> None:
+        open_ones: dict[Future[Outcome], int] = {
+            self.pool.submit(_in_worker, task): index
+            for index, task in enumerate(tasks)
+            if index not in found
+        }
+        broken: BrokenProcessPool | None = None
+        while open_ones:
+            finished, _ = wait(open_ones, return_when=FIRST_COMPLETED)
+            for future in finished:
+                index = open_ones.pop(future)
+                try:
+                    found[index] = future.result()
+                except BrokenProcessPool as error:
+                    broken = error
+            done(len(found))
+        if broken is not None:
+            raise broken
+
+    def close(self) -> None:
+        """End the processes."""
+        self.pool.shutdown(wait=True, cancel_futures=True)
+
+    def _started(self) -> ProcessPoolExecutor:
+        context = get_context("fork")
+        return ProcessPoolExecutor(
+            self.count, context, initializer=_begin, initargs=(self.shared, os.getpid())
+        )
+
+
+_SHARED: list[tuple[Any, str]] = []
+"""What a worker process inherits from the one that started it."""
+
+
+def _begin(shared: tuple[Any, str], parent: int) -> None:
+    """A worker leaves Ctrl-C to its parent and ends with it; torch keeps to one thread, as the pool of a forked process
+    would hang.
+    """
+    _SHARED.append(shared)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if "torch" in sys.modules:
+        with contextlib.suppress(RuntimeError):
+            sys.modules["torch"].set_num_threads(1)
+    threading.Thread(target=_watch, args=(parent,), daemon=True).start()
+
+
+def _watch(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)
+
+
+def _in_worker(task: Task) -> Outcome:
+    subject, hardware = _SHARED[-1]
+    return run_task(subject, hardware, task)
