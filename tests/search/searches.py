@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
+import tempfile
+from functools import cache
+from pathlib import Path
+
 import numpy as np
 from torch import nn
 
@@ -20,7 +26,9 @@ def data(count=600):
     return x, (x @ rng.standard_normal((12, 4))).argmax(1)
 
 
+@cache
 def network():
+    """A trained network as a file, since importing a module takes a second each time."""
     import torch
 
     torch.manual_seed(0)
@@ -31,7 +39,13 @@ def network():
         optimizer.zero_grad()
         nn.functional.cross_entropy(made(torch.from_numpy(x)), torch.from_numpy(y)).backward()
         optimizer.step()
-    return made.eval()
+    path = Path(tempfile.mkdtemp()) / "net.onnx"
+    inputs = (torch.from_numpy(x[:2]),)
+    torch.onnx.export(
+        made.eval(), inputs, path, verbose=False, dynamo=True, dynamic_shapes=({0: torch.export.Dim("n")},)
+    )
+    atexit.register(shutil.rmtree, path.parent)
+    return path
 
 
 def search(folder, space, trials=40, **options):

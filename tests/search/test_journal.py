@@ -60,7 +60,8 @@ FULL = """
 import resource, sys
 from pathlib import Path
 from rapidnn.errors import RapidnnError
-from tests.search.searches import search
+from tests.search.searches import network, search
+network()
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]), resource.RLIM_INFINITY))
 try:
     search(Path(sys.argv[1]), Path(sys.argv[2]), trials=60)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from rapidnn.cli import options, sources
 from rapidnn.cli.console import Terminal
 from rapidnn.errors import DataError
@@ -16,6 +18,7 @@ def evaluate(
     weights: options.Weights = None,
     backend: options.Backend = "cpu",
     device: options.Device = None,
+    cluster: options.Cluster = None,
     level: options.Level = None,
     baseline: options.Baseline = None,
     fixed_point: options.FixedPoint = False,
@@ -27,6 +30,7 @@ def evaluate(
     from rapidnn.composer.fixed_point import fixed_point as fixed_point_report
     from rapidnn.execute.evaluate import evaluate as measure
     from rapidnn.report import text
+    from rapidnn.search.sharded import evaluate_on_cluster
 
     terminal = Terminal("evaluate", as_json=as_json)
     if weights is not None and network is None:
@@ -36,6 +40,8 @@ def evaluate(
     for option, wanted in (("--baseline uniform", baseline is not None), ("--fixed-point", fixed_point)):
         if wanted and network is None:
             raise DataError(f"{option} needs --network NET (and its --weights): the network composed")
+    if cluster is not None and device is not None:
+        raise DataError(f"--device {device}: nodes of a cluster run on their processors; leave it out")
     composed = rapidnn.load(artifact)
     if level is not None:
         composed = composed.at_level(level)
@@ -45,15 +51,15 @@ def evaluate(
         expected = graph = compared = rounding = None
         if network is not None:
             graph, expected = sources.float_results(network, weights, composed.preprocess, x, stages)
-        evaluation = measure(
-            composed,
-            x,
-            y,
-            float_outputs=expected,
-            backend=backend,
-            device=device,
-            progress=lambda done, total: stages("evaluate", done, total),
-        )
+        progress = partial(stages, "evaluate")
+        if cluster is None:
+            evaluation = measure(
+                composed, x, y, float_outputs=expected, backend=backend, device=device, progress=progress
+            )
+        else:
+            evaluation = evaluate_on_cluster(
+                composed, x, y, cluster, float_outputs=expected, backend=backend, progress=progress
+            )
         if baseline is not None and graph is not None and expected is not None:
             compared = against_uniform(
                 composed,

@@ -136,6 +136,10 @@ def explore(
 
 
 def _crew(subject: Subject, hardware: str, workers: int, cluster: str | None) -> Workers:
+    if cluster is not None:
+        from rapidnn.search.sharded import OnCluster
+
+        return OnCluster(subject, hardware, cluster)
     return Here(subject, hardware) if workers == 1 else Processes(subject, hardware, workers)
 
 
