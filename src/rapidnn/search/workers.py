@@ -7,11 +7,11 @@ import os
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
+from multiprocessing.synchronize import Event
 from typing import Any, Protocol
 
 from rapidnn.errors import DataError
@@ -105,21 +105,22 @@ class Processes:
             raise broken
 
     def close(self) -> None:
-        """End the processes."""
+        """End the processes, whatever they are at."""
+        self.stop.set()
         self.pool.shutdown(wait=True, cancel_futures=True)
 
     def _started(self) -> ProcessPoolExecutor:
         context = get_context("fork")
-        return ProcessPoolExecutor(
-            self.count, context, initializer=_begin, initargs=(self.shared, os.getpid())
-        )
+        self.stop = context.Event()
+        begun = (self.shared, os.getpid(), self.stop)
+        return ProcessPoolExecutor(self.count, context, initializer=_begin, initargs=begun)
 
 
 _SHARED: list[tuple[Any, str]] = []
 """What a worker process inherits from the one that started it."""
 
 
-def _begin(shared: tuple[Any, str], parent: int) -> None:
+def _begin(shared: tuple[Any, str], parent: int, stop: Event) -> None:
     """A worker leaves Ctrl-C to its parent and ends with it; torch keeps to one thread, as the pool of a forked process
     would hang.
     """
@@ -128,12 +129,12 @@ def _begin(shared: tuple[Any, str], parent: int) -> None:
     if "torch" in sys.modules:
         with contextlib.suppress(RuntimeError):
             sys.modules["torch"].set_num_threads(1)
-    threading.Thread(target=_watch, args=(parent,), daemon=True).start()
+    threading.Thread(target=_watch, args=(parent, stop), daemon=True).start()
 
 
-def _watch(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(0.5)
+def _watch(parent: int, stop: Event) -> None:
+    while not stop.wait(0.5) and os.getppid() == parent:
+        pass
     os._exit(1)
 
 
