@@ -7,11 +7,10 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
-from multiprocessing.synchronize import Event
 from typing import Any, Protocol
 
 from rapidnn.errors import DataError
@@ -58,6 +57,7 @@ class Processes:
     def __init__(self, subject: Subject, hardware: str, count: int) -> None:
         self.shared = subject, hardware
         self.count = count
+        self.busy = False
         self.pool = self._started()
 
     def run(self, tasks: Sequence[Task], done: Done) -> list[Outcome]:
@@ -70,6 +70,7 @@ class Processes:
         """
         found: dict[int, Outcome] = {}
         deaths = 0
+        self.busy = True
         while len(found) < len(tasks):
             before = len(found)
             try:
@@ -83,6 +84,7 @@ class Processes:
                     ) from None
                 self.close()
                 self.pool = self._started()
+        self.busy = False
         return [found[index] for index in range(len(tasks))]
 
     def _round(self, tasks: Sequence[Task], found: dict[int, Outcome], done: Done) -> None:
@@ -105,36 +107,58 @@ class Processes:
             raise broken
 
     def close(self) -> None:
-        """End the processes, whatever they are at."""
-        self.stop.set()
-        self.pool.shutdown(wait=True, cancel_futures=True)
+        """End the processes; those at work (the search was interrupted) at once."""
+        if not self.busy:
+            self.pool.shutdown()
+        for end in self.pipe:
+            os.close(end)
+        self.pool.shutdown(cancel_futures=True)
 
     def _started(self) -> ProcessPoolExecutor:
-        context = get_context("fork")
-        self.stop = context.Event()
-        begun = (self.shared, os.getpid(), self.stop)
-        return ProcessPoolExecutor(self.count, context, initializer=_begin, initargs=begun)
+        self.pipe = os.pipe()
+        begun = (self.shared, *self.pipe)
+        pool = ProcessPoolExecutor(self.count, get_context("fork"), initializer=_begin, initargs=begun)
+        with _uninterrupted():
+            pool.submit(int)  # the first task forks all processes
+        return pool
+
+
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Ctrl-C waits until the block ends: Python drops one that comes while a process is forked."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    seen: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: seen.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if seen:
+        raise KeyboardInterrupt
 
 
 _SHARED: list[tuple[Any, str]] = []
 """What a worker process inherits from the one that started it."""
 
 
-def _begin(shared: tuple[Any, str], parent: int, stop: Event) -> None:
+def _begin(shared: tuple[Any, str], held: int, leash: int) -> None:
     """A worker leaves Ctrl-C to its parent and ends with it; torch keeps to one thread, as the pool of a forked process
     would hang.
     """
+    os.close(leash)
     _SHARED.append(shared)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if "torch" in sys.modules:
         with contextlib.suppress(RuntimeError):
             sys.modules["torch"].set_num_threads(1)
-    threading.Thread(target=_watch, args=(parent, stop), daemon=True).start()
+    threading.Thread(target=_watch, args=(held,), daemon=True).start()
 
 
-def _watch(parent: int, stop: Event) -> None:
-    while not stop.wait(0.5) and os.getppid() == parent:
-        pass
+def _watch(held: int) -> None:
+    """End when the parent lets go of the other end of the pipe, or ends itself, however that is."""
+    os.read(held, 1)
     os._exit(1)
 
 
