@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from rapidnn.search.objectives import LOSS, UNITS, Constraint, dominated
+import numpy as np
+
+from rapidnn.search.objectives import LOSS, UNITS, Constraint
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -117,19 +119,14 @@ class Exploration:
 def _front(objectives: Sequence[str], trials: Sequence[TrialRecord]) -> tuple[TrialRecord, ...]:
     """The undominated trials, one for each set of values, ascending by the loss or the first objective."""
     first = LOSS if LOSS in objectives else objectives[0]
-    values = {t.number: tuple(t.figures[name] for name in objectives) for t in trials}
-    kept: dict[tuple[float, ...], TrialRecord] = {}
+    by_values: dict[tuple[float, ...], TrialRecord] = {}
     for trial in trials:
-        if not dominated(values[trial.number], values.values()):
-            kept.setdefault(values[trial.number], trial)
-    return tuple(sorted(kept.values(), key=lambda t: (t.figures[first], t.number)))
-
-
-def sizes(params: Mapping[str, Any], option: str) -> str | None:
-    """The choices of one composer option as the command line takes them, or None if it was not chosen."""
-    if option in params:
-        return str(params[option])
-    found = [
-        f"{name.partition(':')[2]}={value}" for name, value in params.items() if name.startswith(f"{option}:")
-    ]
-    return ",".join(found) or None
+        by_values.setdefault(tuple(trial.figures[name] for name in objectives), trial)
+    kept: list[TrialRecord] = []
+    front = np.empty((0, len(objectives)))
+    # In lexicographic order only an earlier point can beat a later one.
+    for values, trial in sorted(by_values.items(), key=lambda item: item[0]):
+        if not (front <= values).all(axis=1).any():
+            front = np.vstack([front, values])
+            kept.append(trial)
+    return tuple(sorted(kept, key=lambda t: (t.figures[first], t.number)))
