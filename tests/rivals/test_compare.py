@@ -71,3 +71,7 @@ def test_the_command_explains(composed, tmp_path, capsys):
     assert "ISAAC Table I" in capsys.readouterr().out
     assert exit_code([*command, "--explain", "eyeriss"]) == 2
     assert "not among the rivals compared" in capsys.readouterr().err
+    assert exit_code([*command, "--dense"]) == 0
+    assert "zero products charged" in capsys.readouterr().out
+    assert exit_code([*command, "--measure"]) == 2
+    assert "name it with --network" in capsys.readouterr().err

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rapidnn.cli import options, sources
 from rapidnn.cli.console import Terminal
-from rapidnn.errors import HardwareError
+from rapidnn.errors import HardwareError, ModelError
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 def compare(
@@ -28,6 +32,25 @@ def compare(
         str | None,
         typer.Option("--explain", metavar="RIVAL", help="Print the sum a rival's figures come from."),
     ] = None,
+    dense: Annotated[
+        bool, typer.Option("--dense", help="Zero skipping off: charge our machine for zero products too.")
+    ] = False,
+    measure: Annotated[
+        bool,
+        typer.Option(
+            "--measure",
+            help="Also run the float network in real time on the GPU if torch sees one, else on the CPU.",
+        ),
+    ] = False,
+    network: Annotated[
+        str | None,
+        typer.Option(
+            "--network",
+            metavar="NET",
+            help="The float network that --measure runs; default the one the artifact names.",
+            show_default=False,
+        ),
+    ] = None,
     hardware: options.Hardware = "rapidnn-hpca20",
     changes: options.Overrides = None,
     samples: options.Samples = 32,
@@ -44,6 +67,7 @@ def compare(
         raise HardwareError(f"--explain {explain}: it is not among the rivals compared ({', '.join(names)})")
     overrides = options.overrides(changes)
     composed = rapidnn.load(artifact)
+    float_model = _float_model(network, composed.info.get("network")) if measure else None
     with terminal.progress() as stages:
         found = sources.data_set(data or composed.info.get("data"), None, stages)
         x, _ = sources.labelled(found, split, samples)
@@ -55,6 +79,8 @@ def compare(
             hardware=hardware,
             overrides=overrides,
             node_nm=node,
+            dense=dense,
+            measured=float_model,
             seed=seed,
         )
     shown = list(tables.comparison_tables(result))
@@ -65,3 +91,16 @@ def compare(
         shown += tables.explanation_tables(explained)
         document["explained"] = explained.to_json()
     terminal.result(document, *shown)
+
+
+def _float_model(asked: str | None, recorded: object) -> nn.Module | Path:
+    """The network to run: only its structure matters for its time, so weights are not asked for."""
+    from rapidnn.networks import names
+
+    spec = asked or (recorded if isinstance(recorded, str) else None)
+    known = spec is not None and (spec in names() or ":" in spec or Path(spec).is_file())
+    if spec is None or (asked is None and not known):
+        raise ModelError(
+            f"--measure: the artifact's network {spec!r} is neither built in nor a file here; name it with --network"
+        )
+    return sources.float_network(spec, None, 0).model

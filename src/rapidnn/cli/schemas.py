@@ -28,6 +28,7 @@ from rapidnn.machine.records import Choice, Constant
 from rapidnn.report.facts import LayerFacts
 from rapidnn.report.rivals import Explanation
 from rapidnn.rivals.compare import ComparedMachine
+from rapidnn.rivals.measured import MeasuredMachine
 from rapidnn.search.objectives import Constraint
 from rapidnn.search.result import KNOWN_BY, TrialRecord
 
@@ -119,6 +120,8 @@ def result_schemas() -> dict[str, dict[str, Any]]:
                 "accuracy": float | None,
                 "machines": list[ComparedMachine],
                 "eight_bit": list[ComparedMachine],
+                "measured": MeasuredMachine | None,
+                "dense": bool,
                 "explained": Explanation | None,
             }
         ),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from rich import box
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -14,6 +15,7 @@ from rapidnn.rivals.compare import BASES, ComparedMachine, MachineComparison
 from rapidnn.rivals.cost import RivalCost
 from rapidnn.rivals.description import records
 from rapidnn.rivals.machines import EIGHT_BIT, rival
+from rapidnn.rivals.measured import MeasuredMachine
 
 
 @dataclass(frozen=True)
@@ -81,15 +83,20 @@ def explanation(cost: RivalCost) -> Explanation:
 
 
 def comparison_tables(result: MachineComparison) -> Iterator[RenderableType]:
-    """Machines at their own precision, the analog ones at 8 bits, and what the gains mean."""
-    yield _machines(result, result.machines, f"machines, basis: {BASES[result.basis]}")
+    """Machines at their own precision, the analog ones at 8 bits, the machine at hand, and what the gains mean."""
+    yield _machines(result.machines, f"basis: {BASES[result.basis]}")
     if result.eight_bit:
-        yield _machines(result, result.eight_bit, "scaled to 8 bits")
+        yield _machines(result.eight_bit, "scaled to 8 bits")
+    if result.measured is not None:
+        yield _measured(result.measured)
     accuracy = "not measured" if result.accuracy is None else f"{result.accuracy:.2%} (validation)"
     node = "each at its own node" if result.node_nm is None else f"all at {result.node_nm:g} nm"
+    zeros = "zero products charged" if result.dense else "zero products skipped"
     yield Text(
-        f"{result.macs:,} MACs; {node}; accuracy of the tables {accuracy}. Gains say how many times better "
-        f"{result.hardware} is; below 1 it is worse."
+        f"{result.macs:,} MACs; {node}; {zeros}; accuracy of the tables {accuracy}. Gains say how many times better "
+        f"{result.hardware} is; below 1 it is worse. "
+        + "; ".join(f"{m.machine}: {m.precision}" for m in result.machines)
+        + "."
     )
 
 
@@ -129,39 +136,52 @@ def explanation_tables(explained: Explanation) -> list[RenderableType]:
     return [sums, stages, constants]
 
 
-def _machines(result: MachineComparison, machines: tuple[ComparedMachine, ...], title: str) -> Table:
-    table = Table(title=title)
-    for column in (
-        "machine",
-        "precision",
-        "chips",
-        "copies",
-        "mm2",
-        "latency us",
-        "inputs/s",
-        "uJ",
-        "pJ/MAC",
-        "speed",
-        "latency",
-        "energy",
-    ):
-        table.add_column(
-            column, justify="left" if column in ("machine", "precision") else "right", overflow="fold"
-        )
+def _machines(machines: tuple[ComparedMachine, ...], title: str) -> Table:
+    """A column a machine, so that seven of them fit a terminal of 80 columns."""
+    table = Table(title=title, box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
+    table.add_column("", no_wrap=True)
     for found in machines:
-        speed = "does not fit" if found.speed_gain is None else f"{found.speed_gain:.3g}x"
-        table.add_row(
-            found.machine,
-            found.precision,
-            f"{found.chips:,}",
-            f"{found.network_copies:,}",
-            f"{found.area_mm2:,.4g}",
-            f"{found.latency_ns / 1e3:,.4g}",
-            f"{found.throughput_per_s:,.4g}",
-            f"{found.energy_pj / 1e6:,.4g}",
-            f"{found.energy_pj_per_mac:.3g}",
-            speed,
-            f"{found.latency_gain:.3g}x",
-            f"{found.energy_gain:.3g}x",
-        )
+        table.add_column(found.machine, justify="right", no_wrap=True)
+    for heading, cell in _ROWS:
+        table.add_row(heading, *(cell(found) for found in machines))
+    return table
+
+
+def _short(value: float) -> str:
+    """Three digits, without the padding of an exponent."""
+    mantissa, _, exponent = f"{value:.3g}".partition("e")
+    return f"{mantissa}e{int(exponent)}" if exponent else mantissa
+
+
+def _speed(found: ComparedMachine) -> str:
+    return "no fit" if found.speed_gain is None else f"{found.speed_gain:.3g}x"
+
+
+_ROWS: tuple[tuple[str, Callable[[ComparedMachine], str]], ...] = (
+    ("chips", lambda m: f"{m.chips:,}"),
+    ("copies", lambda m: f"{m.network_copies:,}"),
+    ("node nm", lambda m: f"{m.node_nm:g}"),
+    ("mm2", lambda m: f"{m.area_mm2:,.4g}"),
+    ("latency us", lambda m: f"{m.latency_ns / 1e3:,.4g}"),
+    ("inputs/s", lambda m: _short(m.throughput_per_s)),
+    ("uJ", lambda m: f"{m.energy_pj / 1e6:,.4g}"),
+    ("pJ/MAC", lambda m: f"{m.energy_pj_per_mac:.3g}"),
+    ("speed gain", _speed),
+    ("latency gain", lambda m: f"{m.latency_gain:.3g}x"),
+    ("energy gain", lambda m: f"{m.energy_gain:.3g}x"),
+)
+
+
+def _measured(found: MeasuredMachine) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=f"measured here: {found.machine}")
+    table.add_column("", no_wrap=True)
+    table.add_column(f"{found.runtime}, {found.precision}, {found.threads} threads", justify="right")
+    energy = found.energy_source if found.energy_pj is None else f"{found.energy_pj / 1e6:,.4g}"
+    gain = "unknown" if found.energy_gain is None else f"{found.energy_gain:.3g}x"
+    table.add_row("latency us", f"{found.latency_ns / 1e3:,.4g}")
+    table.add_row(f"inputs/s in batches of {found.batch}", _short(found.throughput_per_s))
+    table.add_row("uJ", energy)
+    table.add_row("speed gain (machine by machine)", f"{found.speed_gain:.3g}x")
+    table.add_row("latency gain", f"{found.latency_gain:.3g}x")
+    table.add_row("energy gain", gain)
     return table

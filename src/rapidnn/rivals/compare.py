@@ -9,15 +9,21 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from rapidnn.errors import HardwareError
 from rapidnn.execute.composed import ComposedNetwork
+from rapidnn.execute.inputs import as_array
 from rapidnn.machine.cost import Cost
 from rapidnn.machine.description import load_hardware
-from rapidnn.machine.network import DEFAULT_HARDWARE, estimate
+from rapidnn.machine.estimate import estimate_program
+from rapidnn.machine.network import DEFAULT_HARDWARE, collect_statistics
+from rapidnn.machine.records import Hardware
 from rapidnn.rivals.cost import RivalCost
+from rapidnn.rivals.dense import dense_program, dense_statistics
 from rapidnn.rivals.machines import EIGHT_BIT, SCALABLE, rival
+from rapidnn.rivals.measured import MeasuredMachine, measure
 from rapidnn.rivals.work import Workload, workload
 
 if TYPE_CHECKING:
     import pandas as pd
+    from torch import nn
 
 Basis = Literal["area", "power", "chip", "capacity"]
 BASES: dict[str, str] = {
@@ -61,16 +67,19 @@ class MachineComparison:
     """RAPIDNN's machine and its rivals on one network.
 
     ``machines`` are at their native precision, ours first; ``eight_bit`` are the analog ones scaled to 8 bits.
-    ``costs`` are the rivals' own answers by name (``NAME@8`` for the scaled ones), on which :func:`explain` builds.
+    ``costs`` are the rivals' own answers by name (``NAME@8`` for the scaled ones), on which ``--explain`` builds.
+    ``dense`` says that zero products were charged like others; ``measured`` is the machine at hand, where asked for.
     """
 
     hardware: str
     basis: str
+    dense: bool
     node_nm: float | None
     macs: int
     accuracy: float | None
     machines: tuple[ComparedMachine, ...]
     eight_bit: tuple[ComparedMachine, ...]
+    measured: MeasuredMachine | None
     costs: Mapping[str, RivalCost]
     ours: Cost
 
@@ -97,6 +106,8 @@ def compare(
     hardware: str | Path = DEFAULT_HARDWARE,
     overrides: Mapping[str, str | float] | None = None,
     node_nm: float | None = None,
+    dense: bool = False,
+    measured: nn.Module | Path | None = None,
     seed: int = 0,
 ) -> MachineComparison:
     """Time, energy and area of a composed network's machine beside its rivals on the same network.
@@ -112,6 +123,10 @@ def compare(
     node_nm
         Bring all machines to this technology node: area and energy with the square of the feature size, times in
         proportion to it. A stated rule, not a prediction; by default each stays at its own.
+    dense
+        Charge our machine for products that are zero, which it else skips; no rival's figures depend on the data.
+    measured
+        The float network (a PyTorch module or an ONNX file) to run in real time on the machine at hand.
 
     Raises
     ------
@@ -127,23 +142,44 @@ def compare(
     names = list(dict.fromkeys(against))
     chosen = {name: rival(name) for name in names}
     chosen |= {f"{name}@8": rival(name, EIGHT_BIT) for name in names if name in SCALABLE}
-    ours = estimate(composed, x, hardware, overrides=overrides, seed=seed)
-    feature = load_hardware(hardware, overrides).cell.feature_nm.value
+    described = load_hardware(hardware, overrides)
+    ours = _cost(composed, x, described, dense=dense, seed=seed)
     work = workload(composed.program)
     costs = {name: machine.estimate(work) for name, machine in chosen.items()}
-    base = _scaled(_ours(ours, work, feature), node_nm)
+    own = _ours(ours, work, described.cell.feature_nm.value)
+    base = _scaled(own, node_nm)
     rows = {name: _row(base, _scaled(_theirs(cost), node_nm), basis) for name, cost in costs.items()}
     validation = composed.info.get("validation")
     return MachineComparison(
         hardware=str(hardware),
         basis=basis,
+        dense=dense,
         node_nm=node_nm,
         macs=work.macs,
         accuracy=validation.get("accuracy") if isinstance(validation, dict) else None,
         machines=(_row(base, base, basis), *(row for name, row in rows.items() if "@" not in name)),
         eight_bit=tuple(row for name, row in rows.items() if "@" in name),
+        measured=None if measured is None else _measured(measured, x, own),
         costs=costs,
         ours=ours,
+    )
+
+
+def _cost(composed: ComposedNetwork, x: Any, hardware: Hardware, *, dense: bool, seed: int) -> Cost:
+    if not dense:
+        return estimate_program(composed.program, collect_statistics(composed, x, seed=seed), hardware)
+    return estimate_program(
+        dense_program(composed.program), dense_statistics(composed, x, seed=seed), hardware
+    )
+
+
+def _measured(model: nn.Module | Path, x: Any, ours: _Figures) -> MeasuredMachine:
+    return measure(
+        model,
+        as_array(x),
+        latency_ns=ours.latency_ns,
+        interval_ns=ours.interval_ns,
+        energy_pj=ours.energy_pj,
     )
 
 
