@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rapidnn.execute.composed import ComposedNetwork, load
     from rapidnn.handoff.export import export
     from rapidnn.machine.network import estimate
+    from rapidnn.reproduction.run import reproduce
     from rapidnn.rivals.compare import compare
     from rapidnn.search.explore import explore
 
@@ -28,6 +29,7 @@ __all__ = [
     "explore",
     "export",
     "load",
+    "reproduce",
 ]
 
 _HOME = {
@@ -40,6 +42,7 @@ _HOME = {
     "explore": "rapidnn.search.explore",
     "export": "rapidnn.handoff.export",
     "load": "rapidnn.execute.composed",
+    "reproduce": "rapidnn.reproduction.run",
 }
 
 

@@ -27,7 +27,8 @@ from rapidnn.machine.micro.trace import NeuronTrace
 from rapidnn.machine.records import Choice, Constant
 from rapidnn.report.facts import LayerFacts
 from rapidnn.report.rivals import Explanation
-from rapidnn.rivals.compare import ComparedMachine
+from rapidnn.reproduction.result import Reproduction
+from rapidnn.rivals.figures import ComparedMachine
 from rapidnn.rivals.measured import MeasuredMachine
 from rapidnn.search.objectives import Constraint
 from rapidnn.search.result import KNOWN_BY, TrialRecord
@@ -171,6 +172,7 @@ def result_schemas() -> dict[str, dict[str, Any]]:
             ]
         },
         "export": _object(Export, extra={"artifact": str, "level": int | None}),
+        "reproduce": _object(Reproduction, extra={"files": dict[str, str]}),
         "report": _object(extra={"artifact": str, "report": str, "size_kib": float}),
         "bench cluster": _object(Clustering),
         "trace": _object(

@@ -11,9 +11,10 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from rapidnn.rivals.compare import BASES, ComparedMachine, MachineComparison
+from rapidnn.rivals.compare import BASES, MachineComparison
 from rapidnn.rivals.cost import RivalCost
 from rapidnn.rivals.description import records
+from rapidnn.rivals.figures import ComparedMachine
 from rapidnn.rivals.machines import EIGHT_BIT, rival
 from rapidnn.rivals.measured import MeasuredMachine
 

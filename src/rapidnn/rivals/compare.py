@@ -17,9 +17,10 @@ from rapidnn.machine.network import DEFAULT_HARDWARE, collect_statistics
 from rapidnn.machine.records import Hardware
 from rapidnn.rivals.cost import RivalCost
 from rapidnn.rivals.dense import dense_program, dense_statistics
+from rapidnn.rivals.figures import ComparedMachine, Figures, compared, our_figures, rival_figures, scaled
 from rapidnn.rivals.machines import EIGHT_BIT, SCALABLE, rival
 from rapidnn.rivals.measured import MeasuredMachine, measure
-from rapidnn.rivals.work import Workload, workload
+from rapidnn.rivals.work import workload
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,33 +34,6 @@ BASES: dict[str, str] = {
     "capacity": "as many chips each as hold the network",
 }
 DEFAULT_RIVALS = ("isaac", "pipelayer", "dadiannao", "gtx1080")
-OURS = "rapidnn"
-
-
-@dataclass(frozen=True)
-class ComparedMachine:
-    """One machine on the network. ``speed_gain`` and ``energy_gain`` say how many times better RAPIDNN's machine is.
-
-    ``speed_gain`` compares throughput on the chosen basis and is None where the basis does not apply;
-    ``latency_gain`` compares one input alone on the machines as they are. With a common node, ``area_mm2``,
-    ``energy_pj`` and times are the scaled ones.
-    """
-
-    machine: str
-    precision: str
-    chips: int
-    network_copies: int
-    area_mm2: float
-    node_nm: float
-    latency_ns: float
-    throughput_per_s: float
-    energy_pj: float
-    energy_pj_per_mac: float
-    power_w: float
-    speed_gain: float | None
-    latency_gain: float
-    energy_gain: float
-    validated: str
 
 
 @dataclass(frozen=True)
@@ -146,9 +120,9 @@ def compare(
     ours = _cost(composed, x, described, dense=dense, seed=seed)
     work = workload(composed.program)
     costs = {name: machine.estimate(work) for name, machine in chosen.items()}
-    own = _ours(ours, work, described.cell.feature_nm.value)
-    base = _scaled(own, node_nm)
-    rows = {name: _row(base, _scaled(_theirs(cost), node_nm), basis) for name, cost in costs.items()}
+    own = our_figures(ours, work.macs, described.cell.feature_nm.value)
+    base = scaled(own, node_nm)
+    rows = {name: compared(base, scaled(rival_figures(cost), node_nm), basis) for name, cost in costs.items()}
     validation = composed.info.get("validation")
     return MachineComparison(
         hardware=str(hardware),
@@ -157,7 +131,7 @@ def compare(
         node_nm=node_nm,
         macs=work.macs,
         accuracy=validation.get("accuracy") if isinstance(validation, dict) else None,
-        machines=(_row(base, base, basis), *(row for name, row in rows.items() if "@" not in name)),
+        machines=(compared(base, base, basis), *(row for name, row in rows.items() if "@" not in name)),
         eight_bit=tuple(row for name, row in rows.items() if "@" in name),
         measured=None if measured is None else _measured(measured, x, own),
         costs=costs,
@@ -173,107 +147,11 @@ def _cost(composed: ComposedNetwork, x: Any, hardware: Hardware, *, dense: bool,
     )
 
 
-def _measured(model: nn.Module | Path, x: Any, ours: _Figures) -> MeasuredMachine:
+def _measured(model: nn.Module | Path, x: Any, ours: Figures) -> MeasuredMachine:
     return measure(
         model,
         as_array(x),
         latency_ns=ours.latency_ns,
         interval_ns=ours.interval_ns,
         energy_pj=ours.energy_pj,
-    )
-
-
-@dataclass(frozen=True)
-class _Figures:
-    machine: str
-    precision: str
-    chips: int
-    network_copies: int
-    area_mm2: float
-    node_nm: float
-    latency_ns: float
-    interval_ns: float
-    energy_pj: float
-    macs: int
-    validated: str
-
-
-def _ours(cost: Cost, work: Workload, feature_nm: float) -> _Figures:
-    # As for the rivals, blocks that one copy of the network leaves over hold more of them.
-    copies = max(1, cost.blocks_total // max(1, cost.blocks_used))
-    return _Figures(
-        OURS,
-        "codebooks",
-        cost.chips,
-        copies,
-        cost.area_um2 / 1e6,
-        feature_nm,
-        cost.latency_ns,
-        cost.bottleneck_ns / copies,
-        cost.energy_pj,
-        work.macs,
-        "bottom-up; see rapidnn cost",
-    )
-
-
-def _theirs(cost: RivalCost) -> _Figures:
-    return _Figures(
-        cost.machine,
-        cost.precision,
-        cost.chips,
-        cost.network_copies,
-        cost.area_mm2,
-        cost.node_nm,
-        cost.latency_ns,
-        cost.interval_ns,
-        cost.energy_pj,
-        cost.macs,
-        cost.validated,
-    )
-
-
-def _scaled(found: _Figures, node_nm: float | None) -> _Figures:
-    if node_nm is None:
-        return found
-    s = node_nm / found.node_nm
-    return _Figures(
-        found.machine,
-        found.precision,
-        found.chips,
-        found.network_copies,
-        found.area_mm2 * s * s,
-        node_nm,
-        found.latency_ns * s,
-        found.interval_ns * s,
-        found.energy_pj * s * s,
-        found.macs,
-        found.validated,
-    )
-
-
-def _row(ours: _Figures, theirs: _Figures, basis: str) -> ComparedMachine:
-    speed: float | None = theirs.interval_ns / ours.interval_ns
-    if basis == "area":
-        speed = theirs.interval_ns * theirs.area_mm2 / (ours.interval_ns * ours.area_mm2)
-    elif basis == "power":
-        # Throughput per watt is the inverse of the energy per input.
-        speed = theirs.energy_pj / ours.energy_pj
-    elif basis == "chip" and max(ours.chips, theirs.chips) > 1:
-        speed = None
-    return ComparedMachine(
-        machine=theirs.machine,
-        precision=theirs.precision,
-        chips=theirs.chips,
-        network_copies=theirs.network_copies,
-        area_mm2=theirs.area_mm2,
-        node_nm=theirs.node_nm,
-        latency_ns=theirs.latency_ns,
-        throughput_per_s=1e9 / theirs.interval_ns,
-        energy_pj=theirs.energy_pj,
-        energy_pj_per_mac=theirs.energy_pj / theirs.macs,
-        power_w=theirs.energy_pj / theirs.interval_ns / 1000,
-        speed_gain=speed,
-        latency_gain=theirs.latency_ns / ours.latency_ns,
-        energy_gain=theirs.energy_pj / ours.energy_pj,
-        validated=theirs.validated,
     )
