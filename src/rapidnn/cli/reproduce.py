@@ -30,6 +30,18 @@ def reproduce(
             show_default=False,
         ),
     ] = None,
+    headline: Annotated[
+        bool,
+        typer.Option(
+            "--headline", help="Search designs for the paper's four ratios instead (docs/headline.md)."
+        ),
+    ] = False,
+    page: Annotated[
+        Path | None,
+        typer.Option(
+            "--page", metavar="FILE", help="With --headline: write the study as Markdown.", show_default=False
+        ),
+    ] = None,
     weights: Annotated[
         Path | None,
         typer.Option(
@@ -52,9 +64,18 @@ def reproduce(
     import rapidnn
     from rapidnn.reproduction import show
 
-    terminal = Terminal("reproduce", as_json=as_json)
+    terminal = Terminal("reproduce headline" if headline else "reproduce", as_json=as_json)
     if weights is not None and not weights.is_dir():
         raise DataError(f"--weights {weights}: not a folder")
+    if headline:
+        if only or changes or hardware != "rapidnn-hpca20":
+            raise DataError(
+                "--headline takes all six applications and the built-in machine: leave the others out"
+            )
+        _headline(terminal, folder, page or folder / "headline.md", weights, quick=quick, seed=seed)
+        return
+    if page is not None:
+        raise DataError("--page belongs to --headline")
     names = None if only is None else [name.strip() for name in only.split(",") if name.strip()]
     with terminal.progress() as stages:
         found = rapidnn.reproduce(
@@ -78,3 +99,23 @@ def reproduce(
     except OSError as error:
         raise DataError(f"{folder}: cannot be written ({error.strerror or error})") from None
     terminal.result(document, *show.tables(found), f"written: {files['html']}, .csv and .json beside it")
+
+
+def _headline(
+    terminal: Terminal, folder: Path, page: Path, weights: Path | None, *, quick: bool, seed: int
+) -> None:
+    from rich.markdown import Markdown
+
+    from rapidnn.files import check_output
+    from rapidnn.reproduction import headline, headline_page
+
+    check_output(page)
+    with terminal.progress() as stages:
+        found = headline.study(folder, quick=quick, weights=weights, seed=seed, progress=stages)
+    text = headline_page.page(found, quick=quick)
+    try:
+        with atomic_path(page) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise DataError(f"{page}: cannot be written ({error.strerror or error})") from None
+    terminal.result({"page": str(page), "study": found.to_json()}, Markdown(text), f"written: {page}")

@@ -27,6 +27,7 @@ from rapidnn.machine.micro.trace import NeuronTrace
 from rapidnn.machine.records import Choice, Constant
 from rapidnn.report.facts import LayerFacts
 from rapidnn.report.rivals import Explanation
+from rapidnn.reproduction.headline import Study
 from rapidnn.reproduction.result import Reproduction
 from rapidnn.rivals.figures import ComparedMachine
 from rapidnn.rivals.measured import MeasuredMachine
@@ -173,6 +174,7 @@ def result_schemas() -> dict[str, dict[str, Any]]:
         },
         "export": _object(Export, extra={"artifact": str, "level": int | None}),
         "reproduce": _object(Reproduction, extra={"files": dict[str, str]}),
+        "reproduce headline": _object(extra={"page": str, "study": Study}),
         "report": _object(extra={"artifact": str, "report": str, "size_kib": float}),
         "bench cluster": _object(Clustering),
         "trace": _object(

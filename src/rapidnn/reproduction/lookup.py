@@ -3,9 +3,10 @@
 For ``group`` inputs at a time, a small SRAM holds the sums of their products for every combination of weight codes
 (w**group entries). A column of ``neurons`` channels takes one entry each in turn, at the address its weight codes give,
 and adds it to its accumulator: one look-up and one addition for ``group`` multiply-accumulates, no counting, no copies.
-``shared`` lanes work on as many positions (of one input, or of several of a stream) with the same weight codes, which
-are read once for all. A group of zero codes is not looked up. The sums are exact integers, in another order than the
-RNA block's: SPEC section 1 makes the results the same.
+``shared`` lanes work on as many positions (of one input, or of several of a stream) around one store of weight codes:
+either together, each code read once for all, or each at its own pace, which leaves out every group of zero codes of its
+own; the store's word is then theirs in turn, so they are as many as its width feeds. The sums are exact integers, in
+another order than the RNA block's: SPEC section 1 makes the results the same.
 """
 
 from __future__ import annotations
@@ -101,13 +102,15 @@ class Design:
     """What may be chosen, for all layers of a machine.
 
     ``group`` inputs are looked up together where w**group stays within ``most_entries``; ``neurons`` channels take
-    turns in a column; ``shared`` lanes use the same weight codes, which lie in ``memory``.
+    turns in a column; ``shared`` lanes use the same weight codes, which lie in ``memory``; ``own_pace``
+    lets each skip its own zeros.
     """
 
     group: int = 2
     neurons: int = 64
     shared: int = 32
-    memory: str = "reram"
+    memory: str = "sram"
+    own_pace: bool = True
     most_entries: int = 1024
 
     def grouped(self, weights: int) -> int:
@@ -164,18 +167,33 @@ class Unit:
         """Weight-code bits of one look-up."""
         return self.grouped * code_bits(self.layer.weights)
 
+    @cached_property
+    def store_bits_ns(self) -> float:
+        """Bits that the store of weight codes gives a column in a ns."""
+        if self.design.memory == "reram":
+            return 16 / self.machine.reram_read_ns.value
+        return _WORD_BITS / self.machine.cycle_ns.value
+
+    @cached_property
+    def lanes(self) -> int:
+        """Lanes around the store: at their own pace, no more than its word feeds with an address a cycle each."""
+        if not self.design.own_pace:
+            return self.design.shared
+        feeds = int(self.store_bits_ns * self.machine.cycle_ns.value / max(1, self.address_bits) + 1e-9)
+        return max(1, min(self.design.shared, feeds))
+
     @property
     def input_ns(self) -> float:
         """Time of one copy for one input: positions (of several inputs, where one has fewer) are spread over its lanes.
 
-        Lanes that share weight codes go together, so a group is left out only where all have zeros.
+        Lanes that go together leave a group out only where all have zeros. To look for the next group takes a cycle.
         """
-        together = 1 - (1 - self.active) ** self.design.shared
-        rounds = self.layer.positions * self.layer.groups / self.design.shared
-        bits_ns = 16 / self.machine.reram_read_ns.value
-        weights_ns = self.address_bits * self.in_column / bits_ns if self.design.memory == "reram" else 0.0
+        share = self.active if self.design.own_pace else 1 - (1 - self.active) ** self.lanes
+        rounds = self.layer.positions * self.layer.groups / self.lanes
+        readers = self.lanes if self.design.own_pace else 1
+        weights_ns = readers * self.address_bits * self.in_column / self.store_bits_ns
         step_ns = max(self.step_cycles * self.machine.cycle_ns.value, weights_ns)
-        return rounds * self.steps * together * step_ns
+        return rounds * self.steps * max(share * step_ns, self.machine.cycle_ns.value)
 
     @cached_property
     def um2(self) -> float:
@@ -184,15 +202,12 @@ class Unit:
         table = m.sram("um2", self.entries * self.table_bits / 8)
         adder = m.adder_um2_32b.value / 32
         lane = 2 * table + m.sram("um2", self.in_column * y.word_bits / 8) + adder * y.word_bits
-        lane += m.register_um2_bit.value * (self.table_bits + y.word_bits + self.address_bits)
+        held = _WORD_BITS if self.design.own_pace else self.address_bits
+        lane += m.register_um2_bit.value * (self.table_bits + y.word_bits + held)
         products = m.sram("um2", y.weights * y.inputs * y.product_bits / 8)
         builder = products + adder * self.table_bits * (self.grouped > 1)
         encoder = m.sram("um2", y.inputs * 4) + m.comparator_um2.value
-        return (
-            self.design.shared * (self.columns * lane + builder + encoder)
-            + self._store_um2
-            + self._buffer_um2
-        )
+        return self.lanes * (self.columns * lane + builder + encoder) + self._store_um2 + self._buffer_um2
 
     @cached_property
     def table_bits(self) -> int:
@@ -211,7 +226,7 @@ class Unit:
     def _buffer_um2(self) -> float:
         """The layer's input codes twice, and once more for each further input whose positions fill the lanes."""
         y, m = self.layer, self.machine
-        inputs = max(1.0, self.design.shared / y.positions)
+        inputs = max(1.0, self.lanes / y.positions)
         return m.sram("um2", (1 + inputs) * y.input_elements * code_bits(y.inputs) / 8)
 
     @cached_property
@@ -227,7 +242,8 @@ class Unit:
         writes = self.entries * self.columns * m.sram("write_pj", table)
         accumulator = self.in_column * y.word_bits / 8
         bits = y.channels * y.taps * code_bits(y.weights) * y.positions
-        pitch_mm = math.sqrt(self.um2 / self.design.shared / self.columns) / 1000
+        reads = bits * self.active if self.design.own_pace else bits / self.lanes
+        pitch_mm = math.sqrt(self.um2 / self.lanes / self.columns) / 1000
         codes = y.positions * y.groups * y.taps * code_bits(y.inputs)
         levels = code_bits(y.inputs)
         return {
@@ -238,8 +254,8 @@ class Unit:
             "registers": looked
             * m.register_pj_bit.value
             * (self.table_bits + y.word_bits + self.address_bits),
-            "weight_codes": bits / self.design.shared * self._read_pj_bit,
-            "weight_wires": bits * m.wire_pj_bit_mm.value * m.tree_factor.value * pitch_mm,
+            "weight_codes": reads * self._read_pj_bit,
+            "weight_wires": bits * m.wire_pj_bit_mm.value * self._weight_mm(pitch_mm),
             "input_codes": codes * m.sram("read_pj", 8192) / _WORD_BITS,
             "input_wires": codes * m.wire_pj_bit_mm.value * math.sqrt(self.um2) / 2000,
             "table_wires": steps
@@ -254,6 +270,12 @@ class Unit:
             "max_pool": y.pool_codes
             * (m.comparator_pj.value + levels * m.sram("read_pj", 8192) / _WORD_BITS),
         }
+
+    def _weight_mm(self, pitch_mm: float) -> float:
+        """Wire for a bit at a lane: its share of a tree over all lanes, or half the column's side on its own."""
+        if self.design.own_pace:
+            return self.active * math.sqrt(self.lanes) * pitch_mm
+        return self.machine.tree_factor.value * pitch_mm
 
     @property
     def _read_pj_bit(self) -> float:

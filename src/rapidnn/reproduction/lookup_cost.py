@@ -69,7 +69,7 @@ def estimate_lookup(machine: Lookup, layers: Sequence[LookupLayer], design: Desi
     components["link"] = machine.link_w.value * 1000 * interval * chips
     # One input alone leaves lanes empty where it has fewer positions than they are.
     alone = sum(
-        u.input_ns / n * max(1.0, design.shared / (u.layer.positions * u.layer.groups))
+        u.input_ns / n * max(1.0, u.lanes / (u.layer.positions * u.layer.groups))
         for u, n in zip(units, copies, strict=True)
     )
     return LookupCost(

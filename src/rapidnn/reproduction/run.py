@@ -62,7 +62,7 @@ def reproduce(
     report = progress or (lambda stage, done, total: None)
     chosen_apps = applications(None if only is None else tuple(only))
     described = load_hardware(hardware, overrides)
-    store = _store(Path(folder))
+    store = make_store(Path(folder))
     given = None if weights is None else Path(weights)
     points = [
         p for a in chosen_apps for p in _points(a, store, given, quick=quick, seed=seed, progress=report)
@@ -113,7 +113,14 @@ def pick(rows: Sequence[Row]) -> dict[str, tuple[int, int]]:
     return found
 
 
-def _store(folder: Path) -> Store:
+def make_store(folder: Path) -> Store:
+    """The folder's store of pieces.
+
+    Raises
+    ------
+    DataError
+        If the folder cannot be written.
+    """
     try:
         (folder / STORE).mkdir(parents=True, exist_ok=True)
     except OSError as error:
