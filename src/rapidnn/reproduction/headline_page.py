@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable
 from dataclasses import asdict
 
 from rapidnn.reproduction.claims import HEADLINE
 from rapidnn.reproduction.headline import Ratios, Step, Study, shares
 
+_WIDTH = 118
 COMMAND = "rapidnn reproduce --headline"
 _NAMES = ("energy / ISAAC", "energy / PipeLayer", "speed / ISAAC", "speed / PipeLayer")
 
@@ -21,7 +23,18 @@ def page(found: Study, *, quick: bool) -> str:
         "## A machine that looks sums up\n\n" + _lookup(found),
         "## What it does not show\n\n" + _limits(found, quick=quick),
     ]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(_filled(block) for part in parts for block in part.split("\n\n")) + "\n"
+
+
+def _filled(block: str) -> str:
+    """Prose and list items in lines of even length; tables, headings and commands as they are."""
+    if block.startswith(("|", "#", "```")):
+        return block
+    items = block.split("\n- ") if block.startswith("- ") else [block]
+    wrapped = (textwrap.fill(" ".join(item.removeprefix("- ").split()), _WIDTH) for item in items)
+    return "\n".join(
+        f"- {item}".replace("\n", "\n  ") if block.startswith("- ") else item for item in wrapped
+    )
 
 
 def _opening(found: Study) -> str:
@@ -78,8 +91,7 @@ def _networks(found: Study) -> str:
         "does, the one that misses it by least. Recovery without labels, no fine-tuning. Cost-only networks "
         "have random weights and take "
         "the largest sizes that a trained one took. Zero inputs: share of the multiply-accumulates whose "
-        "input code stands for 0.\n\n"
-        + _table(heads, rows)
+        "input code stands for 0.\n\n" + _table(heads, rows)
     )
 
 
@@ -161,8 +173,8 @@ def _limits(found: Study, *, quick: bool) -> str:
     missed = [c.application for c in found.chosen if c.trained and not c.met]
     if missed:
         lines.append(
-            f"- {', '.join(missed)}: no size tried keeps 0.5 points without fine-tuning; its ratios are at
-the size named above."
+            f"- {', '.join(missed)}: no size tried keeps 0.5 points without fine-tuning; its ratios "
+            "are at the size named above."
         )
     if quick:
         lines.append(
