@@ -8,7 +8,7 @@ import pytest
 
 from rapidnn.errors import DataError
 from rapidnn.report import facts, render, write_report
-from rapidnn.report.page import _plotly_js
+from rapidnn.report.html import plotly_js
 from tests.report.networks import Net, cnn, cost_of, evaluation_of, mlp, tanh_net
 from tests.report.pages import Page
 
@@ -54,7 +54,7 @@ def test_nothing_is_fetched(rendered):
     assert page.all("meta", **{"http-equiv": "Content-Security-Policy"})[0]["content"].startswith(
         "default-src 'none'"
     )
-    library = _plotly_js()
+    library = plotly_js()
     assert html.count(library) == 1
     rest = html.replace(library, "")
     assert not re.search(r"https?://|@import|url\(|\bimport\(|fetch\(|XMLHttpRequest", rest)
@@ -67,8 +67,9 @@ def test_every_chart_has_its_reading_table_and_csv(rendered):
     for chart in charts:
         spec, rows = page.spec(chart), page.csv(chart)
         box = next(a for a in page.all("div") if a.get("id") == chart)
-        assert box["role"] == "img"
-        assert len(box["aria-label"]) > 30
+        assert box["role"] == "group"
+        assert len(box["aria-label"]) > 8
+        assert page.all("p", id=box["aria-describedby"])
         assert len(rows) >= 2
         assert sum(len(t[1:]) == len(rows) - 1 and len(t[0]) == len(rows[0]) for t in page.tables if t) >= 1
         points = sum(np.size(t["z"]) if t["type"] == "heatmap" else len(t["x"]) for t in spec["data"])

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rapidnn.errors import DataError
 from rapidnn.execute.composed import ComposedNetwork
 from rapidnn.execute.evaluate import Evaluation
-from rapidnn.files import atomic_path
 from rapidnn.machine.cost import Cost
+from rapidnn.report.html import write_page
 from rapidnn.report.page import render
 
 __all__ = ["render", "write_report"]
@@ -29,11 +28,4 @@ def write_report(
     DataError
         If the file cannot be written; an earlier file then stays as it was.
     """
-    text = render(composed, evaluation=evaluation, cost=cost, title=title)
-    try:
-        with atomic_path(Path(path)) as temporary:
-            temporary.write_text(text, "utf-8")
-    except OSError as error:
-        raise DataError(
-            f"{path}: the report cannot be written ({error.strerror or error}); choose a path you can write to"
-        ) from None
+    write_page(path, render(composed, evaluation=evaluation, cost=cost, title=title))

@@ -142,13 +142,25 @@ def heat(
         "z": [list(row) for row in values],
         "colorscale": [list(stop) for stop in DIVERGING],
         "zmid": 0,
-        "colorbar": {"title": {"text": titles[2], "side": "right"}, "thickness": 12},
+        "colorbar": {
+            "title": {"text": titles[2], "side": "top"},
+            "thickness": 10,
+            "orientation": "h",
+            "x": 1,
+            "xanchor": "right",
+            "y": 1.01,
+            "yanchor": "bottom",
+            "lenmode": "pixels",
+            "len": 230,
+            "nticks": 5,
+        },
         "hovertemplate": "row %{y}, column %{x}: %{z:,}<extra></extra>",
     }
     layout = {
         "xaxis": axis(titles[0], **_some_ticks(cols)),
         "yaxis": axis(titles[1], **_some_ticks(rows)),
-        "height": 440,
+        "height": 460,
+        "margin": {"t": 70},
         "showlegend": False,
     }
     return {"data": [trace], "layout": layout}

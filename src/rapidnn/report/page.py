@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from rapidnn import __version__
 from rapidnn.execute.composed import ComposedNetwork
 from rapidnn.execute.evaluate import Evaluation
 from rapidnn.machine.cost import Cost
@@ -15,7 +12,8 @@ from rapidnn.report import facts
 from rapidnn.report.accuracy import class_chart, evaluation_data, loss_reading, stored_validation
 from rapidnn.report.activations import activation_charts
 from rapidnn.report.charts import Chart
-from rapidnn.report.data import DataTable, percent, quantity, real
+from rapidnn.report.data import percent, quantity, real
+from rapidnn.report.html import Card, Titled, render_template
 from rapidnn.report.layers import (
     codebook_chart,
     layer_data,
@@ -39,9 +37,6 @@ from rapidnn.report.machine import (
 from rapidnn.report.machine_charts import machine_charts
 from rapidnn.report.settings import settings_data
 
-if TYPE_CHECKING:
-    from jinja2 import Environment
-
 NO_EVALUATION = (
     "Accuracy was not measured for this report. Give it labelled data: rapidnn report with --data, or from Python "
     "write_report(..., evaluation=rapidnn.execute.evaluate.evaluate(composed, x, labels))."
@@ -50,25 +45,6 @@ NO_COST = (
     "The machine was not estimated for this report. Give it inputs: rapidnn report with --data, or from Python "
     "write_report(..., cost=rapidnn.estimate(composed, x))."
 )
-
-
-@dataclass(frozen=True)
-class Card:
-    """One figure of the summary."""
-
-    name: str
-    value: str
-    note: str = ""
-
-
-@dataclass(frozen=True)
-class Titled:
-    """A table of the machine section with its heading and a sentence."""
-
-    id: str
-    title: str
-    table: DataTable
-    reading: str = ""
 
 
 @dataclass(frozen=True)
@@ -94,20 +70,24 @@ def render(composed: ComposedNetwork, *, evaluation: Evaluation | None, cost: Co
     title
         The page's heading, plain text.
     """
+    network = _network_context(composed)
     context: dict[str, Any] = {
         "title": title,
-        "version": __version__,
+        "sections": [
+            ("summary", "Summary"),
+            ("accuracy", "Accuracy"),
+            ("layers", "Layers"),
+            *([("activations", "Activation tables")] if network["activations"] else []),
+            ("machine", "Machine"),
+        ],
         "summary": _summary(composed, evaluation, cost),
         "cards": [*_accuracy_cards(composed, evaluation), *_cost_cards(cost)],
         "machine": None if cost is None else _machine(cost),
         "no_cost": NO_COST,
-        **_network_context(composed),
+        **network,
         **_accuracy_context(evaluation),
-        "css": _read("report.css"),
-        "js": _read("report.js"),
-        "plotly": _plotly_js(),
     }
-    return _environment().get_template("report.html.j2").render(context)
+    return render_template("report.html.j2", context)
 
 
 def _summary(composed: ComposedNetwork, evaluation: Evaluation | None, cost: Cost | None) -> list[str]:
@@ -212,23 +192,5 @@ def _network_context(composed: ComposedNetwork) -> dict[str, Any]:
 
 def _accuracy_context(evaluation: Evaluation | None) -> dict[str, Any]:
     if evaluation is None:
-        return {"evaluation": None, "no_evaluation": NO_EVALUATION}
-    return {"evaluation": evaluation_data(evaluation), "classes": class_chart(evaluation)}
-
-
-@cache
-def _environment() -> Environment:
-    from jinja2 import Environment, FunctionLoader
-
-    return Environment(loader=FunctionLoader(_read), autoescape=True, trim_blocks=True, lstrip_blocks=True)
-
-
-def _read(name: str) -> str:
-    return (files("rapidnn.report") / "templates" / name).read_text("utf-8")
-
-
-def _plotly_js() -> str:
-    """Plotly's script as its Python package ships it (there is one bundle, for all kinds of charts)."""
-    from plotly.offline import get_plotlyjs
-
-    return str(get_plotlyjs())
+        return {"evaluation": None, "no_evaluation": NO_EVALUATION, "accuracy_charts": []}
+    return {"evaluation": evaluation_data(evaluation), "accuracy_charts": [class_chart(evaluation)]}

@@ -7,7 +7,7 @@
     var css = getComputedStyle(document.documentElement);
     var text = css.getPropertyValue("--text").trim();
     var line = css.getPropertyValue("--line").trim();
-    var axis = { gridcolor: line, zerolinecolor: line, linecolor: line, tickcolor: line };
+    var axis = { gridcolor: line, zerolinecolor: line, linecolor: line, ticks: "outside", ticklen: 4, tickcolor: "rgba(0,0,0,0)" };
     return {
       layout: {
         font: { color: text, family: getComputedStyle(document.body).fontFamily, size: 12 },
@@ -30,15 +30,28 @@
     });
   }
 
-  function drawIn(root) {
-    root.querySelectorAll(".chart").forEach(function (box) {
-      if (drawn.indexOf(box) < 0 && box.offsetParent !== null) { drawn.push(box); draw(box); }
-    });
+  function drawOnce(box) {
+    if (drawn.indexOf(box) < 0 && box.offsetParent !== null) { drawn.push(box); draw(box); }
   }
 
+  function charts(root) { return Array.prototype.slice.call(root.querySelectorAll(".chart")); }
+
+  // What is in view is drawn at once, the rest while nothing else is to do: a page with many charts opens quickly.
+  var seen = new IntersectionObserver(function (entries) {
+    entries.forEach(function (entry) { if (entry.isIntersecting) { drawOnce(entry.target); } });
+  }, { rootMargin: "200px 0px" });
+  charts(document).forEach(function (box) { seen.observe(box); });
+
+  function later(work) { if (window.requestIdleCallback) { requestIdleCallback(work); } else { setTimeout(work, 50); } }
+  function drawRest() {
+    var next = charts(document).find(function (box) { return drawn.indexOf(box) < 0 && box.offsetParent !== null; });
+    if (next) { drawOnce(next); later(drawRest); }
+  }
+  window.addEventListener("load", function () { later(drawRest); });
+
   document.querySelectorAll("details").forEach(function (details) {
-    details.addEventListener("toggle", function () { if (details.open) { drawIn(details); } });
+    details.addEventListener("toggle", function () { if (details.open) { charts(details).forEach(drawOnce); } });
   });
+  window.addEventListener("beforeprint", function () { charts(document).forEach(drawOnce); });
   dark.addEventListener("change", function () { drawn.forEach(draw); });
-  drawIn(document);
 })();
