@@ -20,6 +20,7 @@ def test_smoke(browser, small):
         assert tab.requests == [small.as_uri()]
         assert tab.complaints == []
 
+
 ALLOWED = 8
 """Downloads before Chromium asks whether a page may save several files, which nobody answers here."""
 
@@ -110,9 +111,7 @@ class TestDemo:
     def test_printing_draws_every_chart_that_is_unfolded(self, browser, demo):
         with Tab(browser, demo) as tab:
             tab.page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
-            undrawn = (
-                "[...document.querySelectorAll('.chart')].filter(c => c.offsetParent && !c.querySelector('.main-svg'))"
-            )
+            undrawn = "[...document.querySelectorAll('.chart')].filter(c => c.offsetParent && !c.querySelector('.main-svg'))"
             assert tab.page.evaluate(f"{undrawn}.length") == 0
 
 
@@ -142,5 +141,8 @@ def drawn(trace):
         case "treemap":
             return set(map(float, trace["values"]))
         case _:
-            named = all(isinstance(y, int) for y in trace["y"]) and len(set(trace["y"])) in (1, len(trace["y"]))
+            named = all(isinstance(y, int) for y in trace["y"]) and len(set(trace["y"])) in (
+                1,
+                len(trace["y"]),
+            )
             return set(map(float, trace["x"])) | (set() if named else set(map(float, trace["y"])))
