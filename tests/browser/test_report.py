@@ -111,7 +111,9 @@ class TestDemo:
     def test_printing_draws_every_chart_that_is_unfolded(self, browser, demo):
         with Tab(browser, demo) as tab:
             tab.page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
-            undrawn = "[...document.querySelectorAll('.chart')].filter(c => c.offsetParent && !c.querySelector('.main-svg'))"
+            undrawn = (
+                "[...document.querySelectorAll('.chart')].filter(c => c.offsetParent && !c.children.length)"
+            )
             assert tab.page.evaluate(f"{undrawn}.length") == 0
 
 
@@ -139,7 +141,7 @@ def drawn(trace):
         case "heatmap":
             return {float(value) for row in trace["z"] for value in row}
         case "treemap":
-            return set(map(float, trace["values"]))
+            return set(map(float, filter(None, trace["values"])))
         case _:
             named = all(isinstance(y, int) for y in trace["y"]) and len(set(trace["y"])) in (
                 1,

@@ -26,9 +26,13 @@ def demo(
     """Train a small CNN on real digits, compose it, evaluate it bit-true, cost it, and write a report."""
     import rapidnn
     from rapidnn.execute.evaluate import evaluate
+    from rapidnn.machine.description import load_hardware
+    from rapidnn.machine.estimate import estimate_program
+    from rapidnn.machine.network import DEFAULT_HARDWARE, collect_statistics
     from rapidnn.networks import save_weights
     from rapidnn.networks import train as training
     from rapidnn.report import text, write_report
+    from rapidnn.report.distributions import distributions
 
     terminal = Terminal("demo", as_json=as_json)
     weights, artifact, page = out / "digits-cnn.safetensors", out / "digits-cnn.rapidnn", out / "report.html"
@@ -51,10 +55,20 @@ def demo(
         composed.info |= {"network": NETWORK, "data": data.name, "seed": seed, "random_weights": False}
         composed.save(artifact)
         x, y = data.split("test")
-        _, expected = sources.float_results(NETWORK, weights, prepare, x, stages)
+        graph, expected = sources.float_results(NETWORK, weights, prepare, x, stages)
         evaluation = evaluate(composed, x, y, float_outputs=expected)
-        cost = rapidnn.estimate(composed, prepare.apply(x[:COST_SAMPLES]), seed=seed)
-        write_report(page, composed, evaluation=evaluation, cost=cost, title="rapidnn demo: digits")
+        inputs = prepare.apply(x[:COST_SAMPLES])
+        statistics = collect_statistics(composed, inputs, seed=seed)
+        cost = estimate_program(composed.program, statistics, load_hardware(DEFAULT_HARDWARE))
+        write_report(
+            page,
+            composed,
+            evaluation=evaluation,
+            cost=cost,
+            title="rapidnn demo: digits",
+            statistics=statistics,
+            counted=distributions(composed, inputs, graph),
+        )
     result = {
         "weights": str(weights),
         "artifact": str(artifact),

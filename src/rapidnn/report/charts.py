@@ -15,6 +15,9 @@ from rapidnn.report.data import Cell, DataTable
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#8C8C8C")
 """Okabe and Ito's colours without black and yellow, which vanish on a dark or a light page, and with a grey."""
 
+GREY = len(PALETTE) - 1
+"""Index of the palette's grey, for what is merged."""
+
 DIVERGING = ((0.0, "#0072B2"), (0.5, "#F2F2F2"), (1.0, "#D55E00"))
 """Blue for negative, pale for zero, vermilion for positive."""
 
@@ -112,25 +115,6 @@ def stacked(table: DataTable, names: str, series: Sequence[str], title: str) -> 
         "showlegend": True,
     }
     return {"data": traces, "layout": layout}
-
-
-def columns(table: DataTable, x: str, y: str, width: float) -> Figure:
-    """Upright bars at real positions."""
-    trace = {
-        "type": "bar",
-        "x": table.column(x),
-        "y": table.column(y),
-        "width": width,
-        "marker": marker(0),
-        "hovertemplate": "%{x:.4g}: %{y:,}<extra></extra>",
-    }
-    layout = {
-        "xaxis": axis(table.title(x)),
-        "yaxis": axis(table.title(y), rangemode="tozero"),
-        "height": 260,
-        "showlegend": False,
-    }
-    return {"data": [trace], "layout": layout}
 
 
 def heat(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rapidnn import __version__
 from rapidnn.errors import DataError
 from rapidnn.files import atomic_path
+from rapidnn.report.charts import Chart
 from rapidnn.report.data import DataTable
 
 if TYPE_CHECKING:
@@ -35,6 +36,29 @@ class Titled:
     title: str
     table: DataTable
     reading: str = ""
+
+
+@dataclass(frozen=True)
+class Section:
+    """One section of a page: sentences, figures, charts, tables and remarks, in that order."""
+
+    id: str
+    title: str
+    reading: tuple[str, ...] = ()
+    cards: tuple[Card, ...] = ()
+    charts: tuple[Chart, ...] = ()
+    tables: tuple[Titled, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def render_sections(title: str, sections: Sequence[Section]) -> str:
+    """A page that is a row of sections; the first one's id must be ``summary``."""
+    context = {
+        "title": title,
+        "sections": [(section.id, section.title) for section in sections],
+        "parts_of_page": sections,
+    }
+    return render_template("sections.html.j2", context)
 
 
 def render_template(name: str, context: Mapping[str, Any]) -> str:

@@ -5,22 +5,20 @@ from __future__ import annotations
 import numpy as np
 
 from rapidnn.machine.cost import HOST, MACHINE
-from rapidnn.report.charts import Chart, axis, columns, heat, label, marker, named_axis
+from rapidnn.report.charts import Chart, axis, heat, label, marker, named_axis
 from rapidnn.report.data import TIMES, Cell, Column, DataTable, listed, percent, real
+from rapidnn.report.distribution_charts import MAX_CHARTS
 from rapidnn.report.facts import (
     GroupFacts,
     LayerFacts,
     ProductFacts,
-    WeightUse,
     groups,
     largest_layers,
     product_facts,
-    weight_use,
     weighted_layers,
 )
 from rapidnn.tables.program import Program
 
-MAX_WEIGHT_CHARTS = 40
 MAX_SIDE = 64
 MAX_POINTS = 300
 _SMALL_TABLE = 32 * 32
@@ -107,54 +105,12 @@ def layers_reading(layers: tuple[LayerFacts, ...]) -> str:
     return text
 
 
-def weight_charts(program: Program) -> list[Chart]:
-    """The use of weight values, for every weighted layer or, of many, those with the most work."""
-    uses = [weight_use(step) for step in largest_layers(program, MAX_WEIGHT_CHARTS)]
-    return [_weight_chart(index, use) for index, use in enumerate(uses)]
-
-
 def weight_note(program: Program) -> str | None:
     """Says so where not every layer is drawn."""
     total = len(weighted_layers(program))
-    if total <= MAX_WEIGHT_CHARTS:
+    if total <= MAX_CHARTS:
         return None
-    return f"The {MAX_WEIGHT_CHARTS} of {total} weighted layers with the most multiply-accumulates are drawn."
-
-
-def _weight_chart(index: int, use: WeightUse) -> Chart:
-    total = int(use.counts.sum())
-    table = DataTable(
-        (
-            Column("value", "weight value"),
-            Column("count", "weights"),
-            Column("share", "share", style="share"),
-        ),
-        tuple((float(v), int(c), int(c) / total) for v, c in zip(use.values, use.counts, strict=True)),
-    )
-    reach = float(use.values[-1] - use.values[0])
-    gap = float(np.diff(use.values).min()) if len(use.values) > 1 else 1.0
-    width = 0.9 * max(gap, reach / 150)
-    return Chart(
-        f"weights-{index}",
-        use.layer,
-        _weight_reading(use, total),
-        columns(table, "value", "count", width),
-        table,
-    )
-
-
-def _weight_reading(use: WeightUse, total: int) -> str:
-    top = int(use.counts.argmax())
-    most = f"{percent(int(use.counts[top]) / total)} of {total:,} weights"
-    codes = "code" if use.codes == 1 else "codes"
-    used = f"{use.codes - use.unused} of {use.codes} {codes} are in use"
-    where = (
-        "the fullest of the equal bins drawn is the one around" if use.binned else "the most used value is"
-    )
-    return (
-        f"{used}; {where} {real(float(use.values[top]))} ({most}), "
-        f"and a weight carries {use.entropy_bits:.2f} bits of information."
-    )
+    return f"The {MAX_CHARTS} of {total} weighted layers with the most multiply-accumulates are drawn."
 
 
 def product_charts(program: Program) -> list[Chart]:

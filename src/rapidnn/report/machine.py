@@ -36,14 +36,14 @@ def cost_data(cost: Cost) -> DataTable:
         ("multiply-accumulates of one input", f"{cost.macs:,}"),
         *_host_rows(cost),
         ("rate on this network", f"{real(cost.gops_per_s)} GOPS/s (1 MAC = 2 ops)"),
-        ("per area of whole chips", f"{real(cost.gops_per_s_mm2)} GOPS/s/mm2"),
+        ("per area of whole chips", f"{real(cost.gops_per_s_mm2)} GOPS/s/mm²"),
         ("per power", f"{real(cost.gops_per_s_w)} GOPS/s/W"),
         ("chips", f"{cost.chips:,}"),
-        ("area of whole chips", f"{real(cost.area_um2 / 1e6)} mm2"),
-        ("area of the blocks in use and buffers", f"{real(cost.used_area_um2 / 1e6)} mm2"),
+        ("area of whole chips", f"{real(cost.area_um2 / 1e6)} mm²"),
+        ("area of the blocks in use and buffers", f"{real(cost.used_area_um2 / 1e6)} mm²"),
         (
             "blocks in use",
-            f"{cost.blocks_used:,} of {cost.blocks_total:,}, {real(cost.block_area_um2)} um2 each",
+            f"{cost.blocks_used:,} of {cost.blocks_total:,}, {real(cost.block_area_um2)} µm² each",
         ),
         ("utilisation of all blocks", percent(cost.utilisation)),
         ("memory per neuron", f"{real(cost.kib_per_neuron)} KiB"),
@@ -53,7 +53,7 @@ def cost_data(cost: Cost) -> DataTable:
         ("idle power of the blocks in use, top-down", quantity(cost.idle_power_w, "W")),
         (
             "95 % interval of the sample",
-            f"energy +-{percent(cost.energy_interval_95)}, busy time +-{percent(cost.time_interval_95)}",
+            f"energy ±{percent(cost.energy_interval_95)}, busy time ±{percent(cost.time_interval_95)}",
         ),
         *_turn_rows(cost),
     ]
@@ -186,7 +186,7 @@ def peak_data(cost: Cost) -> DataTable:
             Column("cycles", "cycles per neuron"),
             Column("pj", "energy per MAC", "pJ"),
             Column("gops", "peak", "GOPS/s"),
-            Column("area", "per area", "GOPS/s/mm2"),
+            Column("area", "per area", "GOPS/s/mm²"),
             Column("power", "per power", "GOPS/s/W"),
         ),
         tuple(

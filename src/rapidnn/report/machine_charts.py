@@ -5,22 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from rapidnn.machine.cost import MACHINE, Cost
+from rapidnn.machine.statistics import ProgramStatistics
 from rapidnn.report.charts import Chart, bars, stacked
+from rapidnn.report.count_charts import count_charts
 from rapidnn.report.data import Cell, Column, DataTable, percent, quantity, share
+from rapidnn.report.lifetime_charts import lifetime_charts
+from rapidnn.report.part_charts import energy_map, layer_area
+from rapidnn.report.pipeline_charts import roofline_chart, timeline_chart
+from rapidnn.report.units import prefixed
+from rapidnn.tables.program import Program
 
 MAX_ROWS = 40
 MAX_SERIES = 7
-
-_PREFIXES = (
-    (1e12, "T"),
-    (1e9, "G"),
-    (1e6, "M"),
-    (1e3, "k"),
-    (1.0, ""),
-    (1e-3, "m"),
-    (1e-6, "µ"),
-    (1e-9, "n"),
-)
 
 PHASES = {
     "deliver": "deliver and count",
@@ -34,22 +30,32 @@ PHASES = {
 }
 
 
-def machine_charts(cost: Cost) -> list[Chart]:
-    """All charts of the machine section; those without anything to show are left out."""
-    charts = [_energy(cost), _components(cost), _stages(cost), _cycles(cost), _area(cost)]
-    return [chart for chart in charts if chart.table.rows]
+def machine_charts(
+    cost: Cost, program: Program | None = None, statistics: ProgramStatistics | None = None
+) -> list[Chart]:
+    """All charts of the machine section; those without anything to show are left out.
 
-
-def _unit(largest: float, base: str) -> tuple[float, str]:
-    """The factor and prefixed unit that bring the largest value to 1 ... 1000."""
-    for factor, prefix in _PREFIXES:
-        if largest >= factor:
-            return factor, prefix + base
-    return 1e-12, "p" + base
+    ``program`` and ``statistics`` add what was counted in the data.
+    """
+    counted = count_charts(program, statistics) if program is not None and statistics is not None else []
+    charts = [
+        _energy(cost),
+        energy_map(cost),
+        _components(cost),
+        _stages(cost),
+        timeline_chart(cost),
+        _cycles(cost),
+        *counted,
+        roofline_chart(cost),
+        _area(cost),
+        layer_area(cost),
+        *lifetime_charts(cost),
+    ]
+    return [chart for chart in charts if chart is not None and chart.table.rows]
 
 
 def _energy(cost: Cost) -> Chart:
-    factor, unit = _unit(max(layer.energy_pj for layer in cost.by_layer) * 1e-12, "J")
+    factor, unit = prefixed(max(layer.energy_pj for layer in cost.by_layer) * 1e-12, "J")
     rows = [
         (layer.name, {k: v * 1e-12 / factor for k, v in layer.by_component.items()})
         for layer in cost.by_layer
@@ -68,7 +74,7 @@ def _energy(cost: Cost) -> Chart:
 
 def _components(cost: Cost) -> Chart:
     ranked = _ranked(cost.by_component)
-    factor, unit = _unit(ranked[0][1] * 1e-12 if ranked else 1.0, "J")
+    factor, unit = prefixed(ranked[0][1] * 1e-12 if ranked else 1.0, "J")
     table = _bar_table("component", [(_words(k), v * 1e-12 / factor) for k, v in ranked], "energy", unit)
     few = 0
     covered = 0.0
@@ -87,7 +93,7 @@ def _stages(cost: Cost) -> Chart:
     if len(times) > MAX_ROWS:
         longest = sorted(range(len(times)), key=lambda i: (-times[i][1], i))[:MAX_ROWS]
         times = [times[i] for i in sorted(longest)]
-    factor, unit = _unit(max(t for _, t in times) * 1e-9, "s")
+    factor, unit = prefixed(max(t for _, t in times) * 1e-9, "s")
     table = _bar_table("layer", [(name, t * 1e-9 / factor) for name, t in times], "stage time", unit)
     slowest = max(cost.by_layer, key=lambda layer: layer.stage_ns)
     reading = (
@@ -127,14 +133,14 @@ def _cycles(cost: Cost) -> Chart:
 
 def _area(cost: Cost) -> Chart:
     ranked = _ranked(cost.area_by_component_um2)
-    table = _bar_table("component", [(_words(k), v / 1e6) for k, v in ranked], "area", "mm2")
+    table = _bar_table("component", [(_words(k), v / 1e6) for k, v in ranked], "area", "mm²")
     reading = "No area is charged."
     if ranked:
         name, most = ranked[0]
         reading = (
-            f"{_words(name).capitalize()}: {percent(share(most, cost.area_um2))} of the {cost.area_um2 / 1e6:,.4g} mm2 "
+            f"{_words(name).capitalize()}: {percent(share(most, cost.area_um2))} of the {cost.area_um2 / 1e6:,.4g} mm² "
             f"of {cost.chips} whole chip{'s' if cost.chips > 1 else ''}; the blocks in use and their buffers have "
-            f"{cost.used_area_um2 / 1e6:,.4g} mm2."
+            f"{cost.used_area_um2 / 1e6:,.4g} mm²."
         )
     return Chart("area", "Area by component", reading, bars(table, "name", "value"), table)
 

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from rapidnn.execute.composed import ComposedNetwork
 from rapidnn.execute.evaluate import Evaluation
 from rapidnn.machine.cost import Cost
+from rapidnn.machine.statistics import ProgramStatistics
 from rapidnn.report import facts
 from rapidnn.report.accuracy import class_chart, evaluation_data, loss_reading, stored_validation
 from rapidnn.report.activations import activation_charts
-from rapidnn.report.charts import Chart
+from rapidnn.report.comparison import COMPARED, comparison_section
 from rapidnn.report.data import percent, quantity, real
-from rapidnn.report.html import Card, Titled, render_template
+from rapidnn.report.distribution_charts import input_charts, weight_charts
+from rapidnn.report.distributions import Distributions
+from rapidnn.report.html import Card, Section, Titled, render_template
 from rapidnn.report.layers import (
     codebook_chart,
     layer_data,
     layers_reading,
     product_charts,
-    weight_charts,
     weight_note,
 )
+from rapidnn.report.levels import level_chart, stored_levels
 from rapidnn.report.machine import (
     comparison_data,
     component_data,
@@ -36,6 +38,7 @@ from rapidnn.report.machine import (
 )
 from rapidnn.report.machine_charts import machine_charts
 from rapidnn.report.settings import settings_data
+from rapidnn.rivals.compare import MachineComparison
 
 NO_EVALUATION = (
     "Accuracy was not measured for this report. Give it labelled data: rapidnn report with --data, or from Python "
@@ -47,30 +50,35 @@ NO_COST = (
 )
 
 
-@dataclass(frozen=True)
-class MachineSection:
-    """Everything the machine section shows."""
-
-    reading: str
-    charts: tuple[Chart, ...]
-    tables: tuple[Titled, ...]
-    notes: tuple[str, ...]
-
-
-def render(composed: ComposedNetwork, *, evaluation: Evaluation | None, cost: Cost | None, title: str) -> str:
+def render(
+    composed: ComposedNetwork,
+    *,
+    evaluation: Evaluation | None,
+    cost: Cost | None,
+    title: str,
+    statistics: ProgramStatistics | None = None,
+    counted: Distributions | None = None,
+    comparison: MachineComparison | None = None,
+) -> str:
     """The report as one HTML text that needs no network; equal arguments give equal text.
 
     Parameters
     ----------
     composed
-        The network; its layers, codebooks and tables are always shown.
+        The network; its layers, codebooks and tables are always shown, a tree's validation accuracy by level too.
     evaluation, cost
         Accuracy on labelled data and the machine's cost; a part that is None is left out and the page says how to
         get it.
     title
         The page's heading, plain text.
+    statistics
+        What ``cost`` was computed from: adds addends and occupied counters.
+    counted
+        Distributions of weights and activations (:func:`rapidnn.report.distributions.distributions`).
+    comparison
+        Rival machines on the same network: adds a section.
     """
-    network = _network_context(composed)
+    network = _network_context(composed, counted)
     context: dict[str, Any] = {
         "title": title,
         "sections": [
@@ -79,13 +87,15 @@ def render(composed: ComposedNetwork, *, evaluation: Evaluation | None, cost: Co
             ("layers", "Layers"),
             *([("activations", "Activation tables")] if network["activations"] else []),
             ("machine", "Machine"),
+            *([(COMPARED, "Other machines")] if comparison else []),
         ],
         "summary": _summary(composed, evaluation, cost),
         "cards": [*_accuracy_cards(composed, evaluation), *_cost_cards(cost)],
-        "machine": None if cost is None else _machine(cost),
+        "machine": None if cost is None else _machine(composed, cost, statistics),
         "no_cost": NO_COST,
+        "compared": None if comparison is None else comparison_section(comparison),
         **network,
-        **_accuracy_context(evaluation),
+        **_accuracy_context(composed, evaluation),
     }
     return render_template("report.html.j2", context)
 
@@ -138,7 +148,7 @@ def _cost_cards(cost: Cost | None) -> list[Card]:
     ]
 
 
-def _machine(cost: Cost) -> MachineSection:
+def _machine(composed: ComposedNetwork, cost: Cost, statistics: ProgramStatistics | None) -> Section:
     recalled = sum(row.confidence.startswith("recalled") for row in cost.comparison)
     tables = (
         Titled("figures", "Figures", cost_data(cost)),
@@ -167,22 +177,25 @@ def _machine(cost: Cost) -> MachineSection:
         ),
     )
     sources = f"Every constant with its source and confidence: rapidnn hardware show {cost.hardware}."
-    return MachineSection(
-        cost_reading(cost),
-        tuple(machine_charts(cost)),
-        tuple(table for table in tables if table.table.rows),
-        (*cost.notes, sources),
+    return Section(
+        "machine",
+        "Machine",
+        reading=(cost_reading(cost),),
+        charts=tuple(machine_charts(cost, composed.program, statistics)),
+        tables=tuple(table for table in tables if table.table.rows),
+        notes=(*cost.notes, sources),
     )
 
 
-def _network_context(composed: ComposedNetwork) -> dict[str, Any]:
+def _network_context(composed: ComposedNetwork, counted: Distributions | None) -> dict[str, Any]:
     program = composed.program
     found = facts.layers(program)
     return {
         "settings": settings_data(composed),
         "layers": layer_data(found),
         "layers_reading": layers_reading(found),
-        "weights": weight_charts(program),
+        "weights": weight_charts(program, counted),
+        "inputs": [] if counted is None else input_charts(program, counted),
         "weight_note": weight_note(program),
         "products": product_charts(program),
         "codebooks": codebook_chart(program),
@@ -190,7 +203,12 @@ def _network_context(composed: ComposedNetwork) -> dict[str, Any]:
     }
 
 
-def _accuracy_context(evaluation: Evaluation | None) -> dict[str, Any]:
+def _accuracy_context(composed: ComposedNetwork, evaluation: Evaluation | None) -> dict[str, Any]:
+    levels = level_chart(stored_levels(composed))
+    charts = [levels] if levels else []
     if evaluation is None:
-        return {"evaluation": None, "no_evaluation": NO_EVALUATION, "accuracy_charts": []}
-    return {"evaluation": evaluation_data(evaluation), "accuracy_charts": [class_chart(evaluation)]}
+        return {"evaluation": None, "no_evaluation": NO_EVALUATION, "accuracy_charts": charts}
+    return {
+        "evaluation": evaluation_data(evaluation),
+        "accuracy_charts": [class_chart(evaluation), *charts],
+    }

@@ -1,0 +1,189 @@
+"""Machines beside each other as a section of a page: ratios, energies, times, and how far each model is checked."""
+
+from __future__ import annotations
+
+from rapidnn.report.charts import Chart, Figure, axis, label, marker, named_axis
+from rapidnn.report.data import Cell, Column, DataTable, percent, quantity, real
+from rapidnn.report.html import Card, Section, Titled, render_sections
+from rapidnn.rivals.compare import BASES, OURS, ComparedMachine, MachineComparison
+
+COMPARED = "compared"
+"""Id of the section."""
+
+_ROW_PX = 58
+_GAINS = (("speed_gain", "throughput"), ("latency_gain", "latency"), ("energy_gain", "energy"))
+
+
+def render_comparison(result: MachineComparison, *, title: str) -> str:
+    """A comparison as a page of its own: one HTML text that needs no network."""
+    section = comparison_section(result)
+    ours = next(machine for machine in result.machines if machine.machine == OURS)
+    summary = Section(
+        "summary",
+        "Summary",
+        reading=(_reading([m for m in (*result.machines, *result.eight_bit) if m.machine != OURS], result),),
+        cards=(
+            Card("latency", quantity(ours.latency_ns * 1e-9, "s"), f"one input on {result.hardware}"),
+            Card("throughput", f"{real(ours.throughput_per_s)}/s", "inputs"),
+            Card("energy", quantity(ours.energy_pj * 1e-12, "J"), "one input"),
+            Card(
+                "area", f"{ours.area_mm2:,.4g} mm²", f"{ours.chips} whole chip{'s' if ours.chips > 1 else ''}"
+            ),
+        ),
+    )
+    return render_sections(title, (summary, section))
+
+
+def comparison_section(result: MachineComparison) -> Section:
+    """Gains and figures of all machines, those scaled to 8 bits too."""
+    machines = [*result.machines, *result.eight_bit]
+    scaled = result.eight_bit
+    others = [machine for machine in machines if machine.machine != OURS]
+    table = _table(machines, scaled)
+    charts = [_gains(others, result)] if others else []
+    accuracy = "not measured" if result.accuracy is None else f"{percent(result.accuracy)} (validation)"
+    node = "each at its own node" if result.node_nm is None else f"all at {result.node_nm:g} nm"
+    return Section(
+        COMPARED,
+        "Other machines",
+        reading=(
+            f"{result.macs:,} multiply-accumulates an input; {node}; accuracy of the tables {accuracy}.",
+        ),
+        charts=(*charts, _energy(machines, scaled)),
+        tables=(Titled("machines", "All figures", table, f"Basis of throughput: {BASES[result.basis]}."),),
+    )
+
+
+def _name(machine: ComparedMachine, scaled: bool) -> str:
+    return f"{machine.machine} at 8 bits" if scaled else machine.machine
+
+
+def _gains(others: list[ComparedMachine], result: MachineComparison) -> Chart:
+    scaled = result.eight_bit
+    table = DataTable(
+        (
+            Column("name", "machine", style="text"),
+            *(Column(key, f"{word} gain", "times") for key, word in _GAINS),
+        ),
+        tuple((_name(m, m in scaled), *(getattr(m, key) for key, _ in _GAINS)) for m in others),
+    )
+    traces: list[Figure] = [
+        {
+            "type": "scatter",
+            "mode": "markers",
+            "name": word,
+            "x": [value for value in table.column(key) if value is not None],
+            "y": [i + shift for i, value in enumerate(table.column(key)) if value is not None],
+            "text": [
+                label(name)
+                for name, v in zip(table.column("name"), table.column(key), strict=True)
+                if v is not None
+            ],
+            "marker": {**marker(index), "size": 12, "symbol": symbol},
+            "hovertemplate": "%{text}: %{x:.3g} times<extra>%{fullData.name}</extra>",
+        }
+        for index, ((key, word), shift, symbol) in enumerate(
+            zip(_GAINS, (-0.2, 0.0, 0.2), ("circle", "diamond", "square"), strict=True)
+        )
+    ]
+    one = {
+        "type": "line",
+        "x0": 1,
+        "x1": 1,
+        "y0": 0,
+        "y1": 1,
+        "yref": "paper",
+        "line": {"color": "#8C8C8C", "width": 2},
+    }
+    layout = {
+        "xaxis": axis(f"how many times better {result.hardware} is (left of 1: worse)", type="log", dtick=1),
+        "yaxis": named_axis(table.column("name"), range=[len(others) - 0.4, -0.6]),
+        "shapes": [one],
+        "height": 150 + _ROW_PX * len(others),
+        "showlegend": True,
+    }
+    return Chart(
+        "gains",
+        "Gains over other machines",
+        _reading(others, result),
+        {"data": traces, "layout": layout},
+        table,
+    )
+
+
+def _energy(machines: list[ComparedMachine], scaled: tuple[ComparedMachine, ...]) -> Chart:
+    table = DataTable(
+        (Column("name", "machine", style="text"), Column("pj", "energy per MAC", "pJ")),
+        tuple((_name(m, m in scaled), m.energy_pj_per_mac) for m in machines),
+    )
+    least = min(machines, key=lambda m: m.energy_pj_per_mac)
+    trace = {
+        "type": "scatter",
+        "mode": "markers",
+        "x": table.column("pj"),
+        "y": list(range(len(machines))),
+        "text": [label(name) for name in table.column("name")],
+        "marker": {"color": [marker(3 if m.machine == OURS else 0)["color"] for m in machines], "size": 12},
+        "hovertemplate": "%{text}: %{x:.4g} pJ<extra></extra>",
+    }
+    layout = {
+        "xaxis": axis(table.title("pj"), type="log"),
+        "yaxis": named_axis(table.column("name"), range=[len(machines) - 0.4, -0.6]),
+        "height": 120 + 30 * len(machines),
+        "showlegend": False,
+    }
+    name = _name(least, least in scaled)
+    reading = f"{name} needs least, {real(least.energy_pj_per_mac)} pJ for a multiply-accumulate."
+    return Chart(
+        "machine-energy",
+        "Energy of a multiply-accumulate",
+        reading,
+        {"data": [trace], "layout": layout},
+        table,
+    )
+
+
+def _reading(others: list[ComparedMachine], result: MachineComparison) -> str:
+    if not others:
+        return "No other machine was asked for."
+    faster = sum((m.speed_gain or 0) > 1 for m in others) or "none"
+    thrifty = sum(m.energy_gain > 1 for m in others) or "none"
+    return (
+        f"Of {len(others)} other machines, {result.hardware} has more throughput than {faster} "
+        f"({BASES[result.basis]}) and needs less energy than {thrifty} of them."
+    )
+
+
+def _table(machines: list[ComparedMachine], scaled: tuple[ComparedMachine, ...]) -> DataTable:
+    columns = (
+        Column("machine", "machine", style="text"),
+        Column("precision", "precision", style="text"),
+        Column("chips", "chips"),
+        Column("copies", "copies of the network"),
+        Column("area", "area", "mm²"),
+        Column("node", "node", "nm"),
+        Column("latency", "latency", "µs"),
+        Column("throughput", "throughput", "inputs/s"),
+        Column("energy", "energy", "µJ"),
+        Column("power", "power", "W"),
+        *(Column(key, f"{word} gain", "times") for key, word in _GAINS),
+        Column("validated", "model checked against", style="text"),
+    )
+    rows: list[tuple[Cell, ...]] = [
+        (
+            _name(m, m in scaled),
+            m.precision,
+            m.chips,
+            m.network_copies,
+            m.area_mm2,
+            m.node_nm,
+            m.latency_ns / 1e3,
+            m.throughput_per_s,
+            m.energy_pj / 1e6,
+            m.power_w,
+            *(getattr(m, key) for key, _ in _GAINS),
+            m.validated,
+        )
+        for m in machines
+    ]
+    return DataTable(columns, tuple(rows))
