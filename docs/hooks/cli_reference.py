@@ -45,9 +45,15 @@ def _row(parameter: Any) -> str:
     if parameter.param_type_name == "argument":
         names = f"`{_placeholder(parameter)}`"
     else:
-        metavar = "" if getattr(parameter, "is_flag", False) else f" {parameter.metavar or parameter.name.upper()}"
+        metavar = (
+            "" if getattr(parameter, "is_flag", False) else f" {parameter.metavar or parameter.name.upper()}"
+        )
         names = ", ".join(f"`{option}{metavar}`" for option in (*parameter.opts, *parameter.secondary_opts))
     default = parameter.default
-    told = default not in (None, (), [], False, "") and not callable(default) and "Sentinel" not in repr(default)
-    help_text = " ".join((getattr(parameter, "help", None) or "").split()).replace("|", "\\|").replace("*", "\\*")
+    told = (
+        default not in (None, (), [], False, "") and not callable(default) and "Sentinel" not in repr(default)
+    )
+    help_text = (
+        " ".join((getattr(parameter, "help", None) or "").split()).replace("|", "\\|").replace("*", "\\*")
+    )
     return f"| {names.replace('|', chr(92) + '|')} | {help_text} | {f'`{default}`' if told else ''} |"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from rapidnn.report.charts import Chart, Figure, axis, label, marker, named_axis
 from rapidnn.report.data import Cell, Column, DataTable, percent, quantity, real
 from rapidnn.report.html import Card, Section, Titled, render_sections
-from rapidnn.rivals.compare import BASES, OURS, ComparedMachine, MachineComparison
+from rapidnn.rivals.compare import BASES, MachineComparison
+from rapidnn.rivals.figures import OURS, ComparedMachine
 
 COMPARED = "compared"
 """Id of the section."""
