@@ -72,9 +72,9 @@ class StageTime:
 
     def fewest_replicas(self, cycles: float) -> int:
         """Replicas below which blocks that do not wait for gathering take more cycles, whatever is pooled."""
-        neurons = (
-            (cycles * (1 + 1e-9) - self._fixed_cycles) // self.round_cycles if self.round_cycles else math.inf
-        )
+        if not self.round_cycles:
+            return 1
+        neurons = (cycles * (1 + 1e-9) - self._fixed_cycles) // self.round_cycles
         places = neurons // self._rounds
         return self.most_replicas if places < 1 else max(1, math.ceil(self.cost.layer.places / places))
 
