@@ -124,9 +124,10 @@ def split_planes(table: NDArray[np.integer], weight: NDArray[np.float64]) -> Pla
     return None if best is None else best[1]
 
 
-_RANK_COST, _WINDOW_COST, _FAR_COST = 0.08, 0.2, 0.25
-"""One rank's dot product per tap, in byte lookups: in a linear layer, in a convolution, whose operands of all ranks are
-read again for every position, and where weights come from beyond a core's cache.
+_RANK_COST, _WINDOW_COST, _FAR_COST, _MANY = 0.06, 0.12, 0.15, 1.7
+"""One rank's dot product per tap, in byte lookups, as measured with AMX: in a linear layer, in a convolution, whose
+operands of all ranks are read again for every position, and where weights come from beyond a core's cache. The last two
+cost more where ranks are many and their operands leave the cache.
 """
 
 
@@ -169,8 +170,10 @@ def best_split(
     cost = np.inf if planes is None else planes_cost(planes, frequency)
     far = step.weight_codes.size > LARGE
     per_rank = _FAR_COST if far else _RANK_COST if step.window is None else _WINDOW_COST
-    if exact is not None and per_rank * len(exact.inputs) < cost:
-        best, cost = (exact, None), per_rank * len(exact.inputs)
+    if exact is not None:
+        whole = per_rank * len(exact.inputs) * (1.0 if per_rank == _RANK_COST else _MANY)
+        if whole < cost:
+            best, cost = (exact, None), whole
     for split in splits(table, frequency):
         rest = split_planes(split.rest, frequency)
         if rest is None:

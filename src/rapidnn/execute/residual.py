@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from rapidnn.execute.splitting import leading_pair
 from rapidnn.tables.program import Int32, UInt8
 
 MAX_RANKS = 8
@@ -81,8 +82,9 @@ def split_products(products: NDArray[np.integer], *, large: bool = False) -> Spl
 
 def _nearest_outer(rest: Float64) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Byte vectors whose outer product leaves the smallest range in each column, among several scales."""
-    u, s, v = np.linalg.svd(rest, full_matrices=False)
-    left, right = u[:, 0] * s[0], v[0]
+    left, right = leading_pair(rest)
+    if not right.any():
+        return np.zeros(len(left), np.int64), np.zeros(len(right), np.int64)
     if abs(right.min()) > abs(right.max()):
         left, right = -left, -right
     limit = 255 if right.min() >= 0 else 127

@@ -18,6 +18,7 @@ Ints = NDArray[np.int64]
 
 MAX_TERMS = 4
 _SWEEPS = 3
+_ITERATIONS = 12
 _SIGNED, _UNSIGNED = 127, 255
 _ROWS_AT_ONCE = 512
 
@@ -62,11 +63,27 @@ def splits(table: NDArray[np.integer], frequency: Floats) -> list[Split]:
     return found
 
 
+def leading_pair(matrix: Floats) -> tuple[Floats, Floats]:
+    """Vectors ``x, y`` whose outer product is near to the best of rank one, ``y`` of length 1: a few power iterations,
+    since whatever is left is made up for.
+    """
+    y = matrix[np.argmax(np.abs(matrix).sum(axis=1))]
+    length = float(np.linalg.norm(y))
+    if length == 0:
+        return np.zeros(len(matrix)), y
+    y = y / length
+    for _ in range(_ITERATIONS):
+        y = (matrix @ y) @ matrix
+        y = y / np.linalg.norm(y)
+    return matrix @ y, y
+
+
 def _outer(rest: Ints, frequency: Floats) -> tuple[Ints, Ints]:
     """Bytes whose outer product comes near to ``rest``: its first singular pair, finer on the inputs' side."""
     scale = np.sqrt(frequency / max(frequency.max(), 1e-300))[:, np.newaxis]
-    _, _, right = np.linalg.svd(scale * rest, full_matrices=False)
-    y = right[0]
+    _, y = leading_pair(scale * rest)
+    if not y.any():
+        return np.zeros(len(rest), np.int64), np.zeros(rest.shape[1], np.int64)
     y = y if abs(y.max()) >= abs(y.min()) else -y
     x = rest @ y
     small = y.min() < -y.max() / 256
