@@ -21,6 +21,7 @@ from rapidnn.cli import (
     export,
     hardware,
     inspect,
+    plot,
     report,
     reproduce,
     run_network,
@@ -54,6 +55,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "reproduce": reproduce.reproduce,
     "inspect": inspect.inspect,
     "report": report.report,
+    "plot": plot.plot,
     "trace": trace.trace,
 }
 for name, command in _COMMANDS.items():

@@ -176,6 +176,7 @@ def result_schemas() -> dict[str, dict[str, Any]]:
         "reproduce": _object(Reproduction, extra={"files": dict[str, str]}),
         "reproduce headline": _object(extra={"page": str, "study": Study}),
         "report": _object(extra={"artifact": str, "report": str, "size_kib": float}),
+        "plot": _object(extra={"figure": str, "artifact": str, "output": str}),
         "bench cluster": _object(Clustering),
         "trace": _object(
             NeuronTrace, extra={"artifact": str, "data": str, "split": str, "exact": bool, "plot": str | None}
