@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +18,13 @@ from rapidnn.composer.uniform import uniform_choices
 from rapidnn.data.preprocess import Preprocess
 from rapidnn.execute.composed import ComposedNetwork
 from rapidnn.execute.evaluate import Evaluation, compare_outputs
+from rapidnn.frames import frame
 from rapidnn.graph import Graph
 from rapidnn.tables.program import Program
 from rapidnn.tables.size import float_bytes
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Progress = Callable[[str, int, int], None]
 
@@ -40,6 +44,16 @@ class Comparison:
     def to_json(self) -> dict[str, Any]:
         """All fields as plain JSON values."""
         return asdict(self)
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a layer: ours, and the uniform one's figures as ``uniform.*``."""
+        return frame(
+            (
+                asdict(ours) | {"uniform": {k: v for k, v in asdict(other).items() if k != "name"}}
+                for ours, other in zip(self.ours.layers, self.uniform.layers, strict=True)
+            ),
+            "name",
+        )
 
 
 def against_uniform(

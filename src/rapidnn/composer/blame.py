@@ -24,12 +24,14 @@ from rapidnn.errors import DataError
 from rapidnn.execute.composed import ComposedNetwork
 from rapidnn.execute.evaluate import Evaluation, compare_outputs
 from rapidnn.execute.reference import real_values
+from rapidnn.frames import frame
 from rapidnn.graph import Graph
 from rapidnn.graph.float_exec import run_changed, run_float
 from rapidnn.tables.program import EncodeInput, Program, WeightedSum
 from rapidnn.tables.size import packed_bytes
 
 if TYPE_CHECKING:
+    import pandas as pd
     import torch
 
 Progress = Callable[[int, int], None]
@@ -73,6 +75,10 @@ class Blame:
     def to_json(self) -> dict[str, Any]:
         """All fields as plain JSON values."""
         return asdict(self)
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a layer."""
+        return frame(self.layers, "name")
 
 
 def blame(

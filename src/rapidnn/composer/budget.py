@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +25,12 @@ from rapidnn.composer.tabulate import tabulate
 from rapidnn.data.preprocess import Preprocess
 from rapidnn.execute.composed import ComposedNetwork
 from rapidnn.execute.evaluate import Evaluation, compare_outputs
+from rapidnn.frames import frame
 from rapidnn.graph import Graph
 from rapidnn.tables.program import Program
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SIZES = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 """Codebook sizes that are considered: up to the rows of the default machine's associative memories.
@@ -88,6 +92,10 @@ class BudgetReport:
     def to_json(self) -> dict[str, Any]:
         """The report as plain JSON values."""
         return asdict(self)
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a verified choice of sizes, in order."""
+        return frame(self.tried)
 
 
 @dataclass(frozen=True, eq=False)

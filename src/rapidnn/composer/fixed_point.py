@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,9 +26,13 @@ from rapidnn.composer.weights import WeightCodebooks
 from rapidnn.data.preprocess import Preprocess
 from rapidnn.execute.composed import ComposedNetwork
 from rapidnn.execute.evaluate import Evaluation, compare_outputs
+from rapidnn.frames import frame
 from rapidnn.graph import Graph, ops
 from rapidnn.tables.products import product_limit, product_table
 from rapidnn.tables.program import CodeGroup, Float64, Program, WeightedSum, word_width
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 NARROW = 11
 """The narrowest product reported (SPEC section 1 has 16 by default)."""
@@ -84,6 +88,10 @@ class FixedPoint:
     def to_json(self) -> dict[str, Any]:
         """All fields as plain JSON values."""
         return asdict(self)
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a layer."""
+        return frame(self.layers, "name")
 
 
 def fixed_point(

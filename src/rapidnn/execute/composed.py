@@ -18,12 +18,15 @@ from rapidnn.execute.inputs import as_array, check_input
 from rapidnn.execute.native import NativeNetwork, supports
 from rapidnn.execute.reference import Edge, Observer, run_reference
 from rapidnn.execute.vectorised import run_vectorised
+from rapidnn.frames import frame
 from rapidnn.tables.artifact import Artifact, load_artifact, save_artifact
 from rapidnn.tables.levels import bits
 from rapidnn.tables.override import with_products
 from rapidnn.tables.program import Program
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from rapidnn.execute.torch_backend import TorchNetwork
 
 Executor = Callable[[NDArray[Any]], Edge]
@@ -70,6 +73,18 @@ class ComposedNetwork:
             f"ComposedNetwork({self.info.get('network', 'network')!s}: {self.program.input_shape} -> "
             f"{self.program.output_shape}, {len(self.program.steps)} steps)"
         )
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from rapidnn.report.notebook import network_html
+
+        return network_html(self)
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a layer (`rapidnn.report.facts.LayerFacts`)."""
+        from rapidnn.report import facts
+
+        return frame(facts.layers(self.program), "name")
 
     def __call__(
         self,

@@ -37,6 +37,12 @@ class Evaluation:
     agreement: float | None = None
     sqnr_db: float | None = None
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from rapidnn.report.notebook import evaluation_html
+
+        return evaluation_html(self)
+
     def to_json(self) -> dict[str, Any]:
         """The evaluation as plain JSON values."""
         from dataclasses import asdict

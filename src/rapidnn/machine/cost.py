@@ -191,6 +191,12 @@ class Cost:
             "levelled": self.lifetime_levelled_s * slower,
         }
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from rapidnn.report.notebook import cost_html
+
+        return cost_html(self)
+
     def to_json(self) -> dict[str, Any]:
         """All fields as plain JSON values; an infinite lifetime is None."""
         found = asdict(self)

@@ -13,16 +13,20 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rapidnn.errors import DataError
 from rapidnn.files import atomic_path
+from rapidnn.frames import frame
 from rapidnn.machine.pairs import PairSummary, count_sampled
 from rapidnn.machine.sampling import Counted, NeuronSample, residual_rows, source_edges
 from rapidnn.tables.program import CodeSum, Program, WeightedSum
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FORMAT = 1
 _CHUNK = 1 << 22
@@ -89,6 +93,12 @@ class ProgramStatistics:
             "format": FORMAT,
             "steps": [{**row, "group_taps_sum": list(row["group_taps_sum"])} for row in rows],
         }
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a step: its sums, and the mean number of addends."""
+        return frame(
+            (vars(step) | {"mean_addends": step.mean_addends} for step in self.steps.values()), "step"
+        )
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> ProgramStatistics:

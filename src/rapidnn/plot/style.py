@@ -16,7 +16,7 @@ COLUMN_INCHES = 3.4
 
 HATCHES = ("", "////", "xxxx", "....")
 
-RC: dict[str, Any] = {
+RC: Any = {
     "font.size": 8,
     "axes.titlesize": 8,
     "legend.fontsize": 7,

@@ -57,6 +57,12 @@ class MachineComparison:
     costs: Mapping[str, RivalCost]
     ours: Cost
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from rapidnn.report.notebook import comparison_html
+
+        return comparison_html(self)
+
     def to_json(self) -> dict[str, Any]:
         """All but the full costs, as plain JSON values."""
         found = asdict(self)

@@ -20,9 +20,12 @@ from rapidnn.composer.plan import Plan
 from rapidnn.composer.settings import Settings
 from rapidnn.errors import ComposeError
 from rapidnn.files import check_output
+from rapidnn.frames import frame
 from rapidnn.graph import Graph
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from rapidnn.composer.finetune.trainer import Trainer
 
 Progress = Callable[[str, int, int], None]
@@ -96,6 +99,10 @@ class FinetuneReport:
         """The report as plain JSON values, what an artifact stores of its training."""
         trials = [{**asdict(trial), "values": list(trial.values)} for trial in self.input_trials]
         return asdict(self) | {"epochs": [asdict(epoch) for epoch in self.epochs], "input_trials": trials}
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row an epoch."""
+        return frame(self.epochs, "epoch")
 
 
 @dataclass(frozen=True, eq=False)

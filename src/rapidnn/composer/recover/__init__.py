@@ -20,7 +20,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +30,11 @@ from rapidnn.composer.plan import Plan, PlannedEncode, PlannedSum
 from rapidnn.composer.recover.layer import LayerRecovery, recover_layer
 from rapidnn.composer.recover.walk import Walk, sample_limit
 from rapidnn.composer.settings import Settings
+from rapidnn.frames import frame
 from rapidnn.graph import Graph
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["LayerRecovery", "Recovery", "RecoveryReport", "recover"]
 
@@ -47,6 +51,10 @@ class RecoveryReport:
     def to_json(self) -> dict[str, Any]:
         """The report as plain JSON values."""
         return asdict(self)
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a layer."""
+        return frame(self.layers, "name")
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rapidnn.frames import frame
 from rapidnn.machine.digits import signed_digits
 from rapidnn.machine.ledger import COMPONENTS
 from rapidnn.machine.micro.addends import to_signed
 from rapidnn.machine.micro.events import Event
 from rapidnn.machine.micro.run import NeuronRun
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -77,6 +82,10 @@ class NeuronTrace:
     writes: int
     writes_hottest_cell: int
     events: list[Event]
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a copied word."""
+        return frame(self.addends)
 
     @property
     def exact(self) -> bool:
