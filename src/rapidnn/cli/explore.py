@@ -179,6 +179,7 @@ def _show_front(terminal: Terminal, study: str, folder: Path) -> None:
 
 
 def _present(terminal: Terminal, found: Any, began: dict[str, Any], study: str, folder: Path) -> None:
+    from rapidnn.report.study import write_study
     from rapidnn.search import show
 
     network = str(began.get("network", "network"))
@@ -190,7 +191,7 @@ def _present(terminal: Terminal, found: Any, began: dict[str, Any], study: str, 
     document = {"network": network, **found.to_json(), "commands": commands}
     try:
         show.write_csv(found, files["csv"])
-        show.write_page(found, files["html"], network, name, artifact)
+        write_study(files["html"], found, network, name, artifact)
         with atomic_path(files["json"]) as temporary:
             temporary.write_text(json.dumps(document, allow_nan=False), encoding="utf-8")
     except OSError as error:

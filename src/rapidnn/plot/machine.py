@@ -12,7 +12,8 @@ from rapidnn.machine.cost import Cost
 from rapidnn.plot.style import colour, hatch, panels
 from rapidnn.report.charts import GREY
 from rapidnn.report.units import prefixed
-from rapidnn.rivals.compare import OURS, MachineComparison
+from rapidnn.rivals.compare import MachineComparison
+from rapidnn.rivals.figures import OURS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -97,7 +97,7 @@ def _gains(others: list[ComparedMachine], result: MachineComparison) -> Chart:
         "line": {"color": "#8C8C8C", "width": 2},
     }
     layout = {
-        "xaxis": axis(f"how many times better {result.hardware} is (left of 1: worse)", type="log", dtick=1),
+        "xaxis": axis("times better (below 1: worse)", type="log", dtick=1),
         "yaxis": named_axis(table.column("name"), range=[len(others) - 0.4, -0.6]),
         "shapes": [one],
         "height": 150 + _ROW_PX * len(others),

@@ -172,10 +172,22 @@ def comparison_data(cost: Cost) -> DataTable:
             Column("source", "its source", style="text"),
         ),
         tuple(
-            (_STATED.get(c.name, c.name), c.unit, c.achieved, c.stated, c.ratio, c.confidence, c.source)
+            (
+                _STATED.get(c.name, c.name),
+                _squared(c.unit),
+                c.achieved,
+                c.stated,
+                c.ratio,
+                c.confidence,
+                c.source,
+            )
             for c in cost.comparison
         ),
     )
+
+
+def _squared(unit: str) -> str:
+    return unit.replace("um2", "µm²").replace("mm2", "mm²")
 
 
 def peak_data(cost: Cost) -> DataTable:

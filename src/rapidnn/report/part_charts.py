@@ -14,6 +14,8 @@ MAX_LAYERS = 40
 _LEAST = 0.002
 """Parts of the energy below this share are merged within their layer."""
 _OTHERS = "others"
+_LAYER = "#555D66"
+"""A layer's frame, which holds its name in white: readable on light and dark pages."""
 
 
 def energy_map(cost: Cost) -> Chart:
@@ -74,10 +76,11 @@ def _treemap(cost: Cost, rows: Sequence[tuple[Cell, ...]], unit: str) -> dict[st
         "values": [*([0] * len(layers)), *(row[2] for row in rows)],
         "marker": {
             "colors": [
-                *(["rgba(128,128,128,0.25)"] * len(layers)),
+                *([_LAYER] * len(layers)),
                 *(marker(colour[str(row[1])])["color"] for row in rows),
             ]
         },
+        "textfont": {"color": [*(["#FFFFFF"] * len(layers)), *(_ink(colour[str(row[1])]) for row in rows)]},
         "texttemplate": "%{label}<br>%{percentRoot:.1%}",
         "hovertemplate": f"%{{label}}: %{{value:.4g}} {unit}, %{{percentRoot:.2%}}<extra></extra>",
         "pathbar": {"visible": False},
@@ -87,6 +90,11 @@ def _treemap(cost: Cost, rows: Sequence[tuple[Cell, ...]], unit: str) -> dict[st
         "data": [trace],
         "layout": {"height": 420, "margin": {"l": 0, "r": 0, "t": 5, "b": 5}, "showlegend": False},
     }
+
+
+def _ink(index: int) -> str:
+    """Text colour on a tile: white on the palette's one dark colour, black on the others (contrast above 4.5)."""
+    return "#FFFFFF" if index == 0 else "#000000"
 
 
 def layer_area(cost: Cost) -> Chart:

@@ -1,15 +1,14 @@
-"""The front of a search: CSV, terminal table, and a page where a point shows its design and its command."""
+"""The front of a search: CSV, terminal table, and the command that rebuilds a design."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
 from pathlib import Path
 
 from rich.table import Table
 
 from rapidnn.files import atomic_path
-from rapidnn.search.objectives import LOSS, UNITS
+from rapidnn.search.objectives import LOSS
 from rapidnn.search.result import KNOWN_BY, Exploration, TrialRecord
 from rapidnn.search.space import COMPOSE
 
@@ -22,7 +21,6 @@ _HANDY = {
     "power": ((1e-3, "mW"), (1.0, "W")),
 }
 """Factors and names of units by figure."""
-_COLOURS = {"refused": "", "predicted": "#d8d8d8", "measured": "#a8a8a8", "verified": "#56b4e9"}
 
 
 def command(found: Exploration, trial: TrialRecord, study: str, artifact: str | None = None) -> str:
@@ -113,62 +111,3 @@ def write_csv(found: Exploration, path: Path) -> None:
     """All trials, the front marked."""
     with atomic_path(path) as temporary:
         found.to_frame().to_csv(temporary)
-
-
-def write_page(found: Exploration, path: Path, network: str, study: str, artifact: str | None = None) -> None:
-    """One self-contained page: the first objective against each other one; a point shows its design and its command."""
-    import plotly.graph_objects as go
-    from plotly.subplots import make_subplots
-
-    first, *others = found.objectives
-    others = others or [first]
-    figure = make_subplots(rows=len(others), cols=1, vertical_spacing=0.25 / len(others))
-    for row, name in enumerate(others, start=1):
-        for label, trials, colour in _groups(found):
-            figure.add_trace(
-                go.Scatter(
-                    x=[t.figures[first] for t in trials],
-                    y=[t.figures[name] for t in trials],
-                    mode="markers",
-                    name=label,
-                    legendgroup=label,
-                    showlegend=row == 1,
-                    marker={"color": colour, "size": 9 if label.startswith("front") else 6},
-                    text=[_hover(found, t, study, artifact) for t in trials],
-                    hovertemplate="%{text}<extra></extra>",
-                ),
-                row=row,
-                col=1,
-            )
-        figure.update_xaxes(title_text=f"{first} ({UNITS[first]})", row=row, col=1)
-        figure.update_yaxes(
-            title_text=f"{name} ({UNITS[name]})", type="log" if name != LOSS else "linear", row=row, col=1
-        )
-    figure.update_layout(height=460 * len(others), title=f"{network}: {headline(found)}")
-    with atomic_path(path) as temporary:
-        temporary.write_text(figure.to_html(include_plotlyjs=True, full_html=True), encoding="utf-8")
-
-
-def _groups(found: Exploration) -> list[tuple[str, Sequence[TrialRecord], str]]:
-    front = {t.number for t in found.front}
-    groups: list[tuple[str, Sequence[TrialRecord], str]] = []
-    for how in reversed(KNOWN_BY):
-        trials = [t for t in found.trials if t.known_by == how and t.number not in front]
-        if trials and how != "refused":
-            groups.append((f"loss {how}", trials, _COLOURS[how]))
-    return [*groups, ("front (verified)", found.front, "#d55e00")]
-
-
-def _hover(found: Exploration, trial: TrialRecord, study: str, artifact: str | None) -> str:
-    lines = [f"<b>trial {trial.number}</b>, loss {trial.known_by}"]
-    lines += _wrapped(", ".join(f"{n} {shown(n, v)}" for n, v in trial.figures.items()))
-    lines += _wrapped(", ".join(f"{n}={v}" for n, v in trial.params.items()))
-    lines += _wrapped(command(found, trial, study, artifact))
-    return "<br>".join(lines)
-
-
-def _wrapped(text: str, width: int = 100) -> list[str]:
-    import html
-    import textwrap
-
-    return [html.escape(line) for line in textwrap.wrap(text, width)]

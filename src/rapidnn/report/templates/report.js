@@ -31,7 +31,32 @@
   }
 
   function drawOnce(box) {
-    if (drawn.indexOf(box) < 0 && box.offsetParent !== null) { drawn.push(box); draw(box); }
+    if (drawn.indexOf(box) < 0 && box.offsetParent !== null) { drawn.push(box); draw(box); link(box); }
+  }
+
+  // Charts of one link group mark the same item (a point's id) together.
+  var relaying = false;
+  function others(box) {
+    return drawn.filter(function (o) { return o !== box && o.layout.meta && o.layout.meta.link === box.layout.meta.link; });
+  }
+  function relay(box, work) {
+    if (relaying) { return; }
+    relaying = true;
+    others(box).forEach(work);
+    relaying = false;
+  }
+  function link(box) {
+    if (!box.layout.meta || !box.layout.meta.link) { return; }
+    box.on("plotly_hover", function (event) {
+      var id = event.points[0].id;
+      relay(box, function (other) {
+        other.data.forEach(function (trace, curve) {
+          var point = (trace.ids || []).indexOf(id);
+          if (point >= 0) { Plotly.Fx.hover(other, [{ curveNumber: curve, pointNumber: point }]); }
+        });
+      });
+    });
+    box.on("plotly_unhover", function () { relay(box, function (other) { Plotly.Fx.unhover(other); }); });
   }
 
   function charts(root) { return Array.prototype.slice.call(root.querySelectorAll(".chart")); }
