@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rapidnn.execute.composed import ComposedNetwork, load
     from rapidnn.handoff.export import export
     from rapidnn.machine.network import estimate
+    from rapidnn.reliability.study import faults
     from rapidnn.reproduction.run import reproduce
     from rapidnn.rivals.compare import compare
     from rapidnn.search.explore import explore
@@ -28,6 +29,7 @@ __all__ = [
     "estimate",
     "explore",
     "export",
+    "faults",
     "load",
     "reproduce",
 ]
@@ -41,6 +43,7 @@ _HOME = {
     "estimate": "rapidnn.machine.network",
     "explore": "rapidnn.search.explore",
     "export": "rapidnn.handoff.export",
+    "faults": "rapidnn.reliability.study",
     "load": "rapidnn.execute.composed",
     "reproduce": "rapidnn.reproduction.run",
 }

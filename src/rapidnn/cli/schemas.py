@@ -25,6 +25,7 @@ from rapidnn.handoff.records import Export
 from rapidnn.machine import Cost
 from rapidnn.machine.micro.trace import NeuronTrace
 from rapidnn.machine.records import Choice, Constant
+from rapidnn.reliability.result import FaultStudy, WearStudy
 from rapidnn.report.facts import LayerFacts
 from rapidnn.report.rivals import Explanation
 from rapidnn.reproduction.headline import Study
@@ -140,6 +141,15 @@ def result_schemas() -> dict[str, dict[str, Any]]:
                 "front": list[TrialRecord],
                 "commands": dict[str, str],
                 "files": dict[str, str],
+            }
+        ),
+        "faults": _object(
+            extra={
+                "artifact": str,
+                "data": str,
+                "split": str,
+                "study": FaultStudy | None,
+                "wear": WearStudy | None,
             }
         ),
         "inspect": {

@@ -108,7 +108,7 @@ def _chart(found: Exploration, first: str, other: str) -> Chart:
         ),
         tuple(rows),
     )
-    traces = [
+    traces: list[dict[str, Any]] = [
         {
             "type": "scatter",
             "mode": "markers",
