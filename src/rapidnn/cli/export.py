@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from rapidnn.cli import options
+from rapidnn.cli import options, sources
 from rapidnn.cli.console import Terminal
 from rapidnn.handoff.export import KINDS, check_kind
 from rapidnn.handoff.folder import check_folder
@@ -23,12 +23,13 @@ def export(
     output: Annotated[
         Path, typer.Option("-o", "--output", metavar="DIR", help="The folder to write.", show_default=False)
     ],
+    data: options.Data = None,
     level: options.Level = None,
     hardware: options.Hardware = "rapidnn-hpca20",
     changes: options.Overrides = None,
     as_json: options.Json = False,
 ) -> None:
-    """Write an artifact for another tool: C for microcontrollers, ONNX, memory images (docs/handoff.md)."""
+    """Write an artifact for another tool: C for microcontrollers, ONNX, memory images, Verilog (docs/handoff.md)."""
     import rapidnn
 
     terminal = Terminal("export", as_json=as_json)
@@ -37,7 +38,12 @@ def export(
     composed = rapidnn.load(artifact)
     if level is not None:
         composed = composed.at_level(level)
-    done = rapidnn.export(composed, to, output, hardware=hardware, overrides=options.overrides(changes))
+    x = None
+    if to == "verilog":  # the only kind that brings vectors
+        with terminal.progress() as stages:
+            found = sources.data_set(data or composed.info.get("data"), None, stages)
+            x = composed.preprocess.apply(sources.labelled(found, None, 20)[0])
+    done = rapidnn.export(composed, to, output, hardware=hardware, overrides=options.overrides(changes), x=x)
     table = Table(title=f"{artifact} as {to}")
     for column in ("what", "value"):
         table.add_column(column, overflow="fold")
