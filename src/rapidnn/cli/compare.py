@@ -10,6 +10,7 @@ import typer
 from rapidnn.cli import options, sources
 from rapidnn.cli.console import Terminal
 from rapidnn.errors import HardwareError, ModelError
+from rapidnn.files import check_output
 
 if TYPE_CHECKING:
     from torch import nn
@@ -51,6 +52,12 @@ def compare(
             show_default=False,
         ),
     ] = None,
+    page: Annotated[
+        Path | None,
+        typer.Option(
+            "--html", metavar="FILE", help="Write the comparison as one HTML file.", show_default=False
+        ),
+    ] = None,
     hardware: options.Hardware = "rapidnn-hpca20",
     changes: options.Overrides = None,
     samples: options.Samples = 32,
@@ -60,12 +67,15 @@ def compare(
     """Time, energy and area of the artifact's machine and of its rivals on the same network."""
     import rapidnn
     from rapidnn.report import rivals as tables
+    from rapidnn.report import write_comparison
 
     terminal = Terminal("compare", as_json=as_json)
     names = [name.strip() for name in against.split(",") if name.strip()]
     if explain is not None and explain.removesuffix("@8") not in names:
         raise HardwareError(f"--explain {explain}: it is not among the rivals compared ({', '.join(names)})")
     overrides = options.overrides(changes)
+    if page is not None:
+        check_output(page, artifact)
     composed = rapidnn.load(artifact)
     float_model = _float_model(network, composed.info.get("network")) if measure else None
     with terminal.progress() as stages:
@@ -90,6 +100,9 @@ def compare(
         explained = tables.explanation(result.costs[explain])
         shown += tables.explanation_tables(explained)
         document["explained"] = explained.to_json()
+    if page is not None:
+        write_comparison(page, result, title=f"{artifact.stem} beside other machines")
+        shown.append(f"comparison: {page}")
     terminal.result(document, *shown)
 
 
