@@ -1,0 +1,34 @@
+"""Code blocks of the documentation's pages, in order."""
+
+import re
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([*(ROOT / "docs").rglob("*.md"), ROOT / "README.md", ROOT / "benchmarks" / "README.md"])
+_FENCE = re.compile(r"^```(\w*)([^\n]*)\n(.*?)^```$", re.M | re.S)
+
+
+@dataclass(frozen=True)
+class Block:
+    """One fenced block: ``language`` is empty for a plain one, ``title`` a file's name where the block is a file."""
+
+    language: str
+    title: str | None
+    text: str
+
+
+def blocks(page: Path) -> list[Block]:
+    found = []
+    for language, rest, text in _FENCE.findall(page.read_text("utf-8")):
+        title = re.search(r'title="([^"]+)"', rest)
+        found.append(Block(language, title[1] if title else None, text))
+    return found
+
+
+def command_lines(block: Block) -> list[list[str]]:
+    """The ``rapidnn`` command lines of a block of shell, without comments, as words."""
+    joined = block.text.replace("\\\n", " ")
+    lines = [shlex.split(line, comments=True) for line in joined.splitlines() if line.startswith("rapidnn ")]
+    return [[word for word in line if word != "[...]"] for line in lines]
