@@ -25,7 +25,7 @@ def render_comparison(result: MachineComparison, *, title: str) -> str:
         reading=(_reading([m for m in (*result.machines, *result.eight_bit) if m.machine != OURS], result),),
         cards=(
             Card("latency", quantity(ours.latency_ns * 1e-9, "s"), f"one input on {result.hardware}"),
-            Card("throughput", f"{real(ours.throughput_per_s)}/s", "inputs"),
+            Card("throughput", quantity(ours.throughput_per_s, "/s"), "inputs"),
             Card("energy", quantity(ours.energy_pj * 1e-12, "J"), "one input"),
             Card(
                 "area", f"{ours.area_mm2:,.4g} mm²", f"{ours.chips} whole chip{'s' if ours.chips > 1 else ''}"

@@ -80,7 +80,9 @@ def _treemap(cost: Cost, rows: Sequence[tuple[Cell, ...]], unit: str) -> dict[st
                 *(marker(colour[str(row[1])])["color"] for row in rows),
             ]
         },
-        "textfont": {"color": [*(["#FFFFFF"] * len(layers)), *(_ink(colour[str(row[1])]) for row in rows)]},
+        "insidetextfont": {
+            "color": [*(["#FFFFFF"] * len(layers)), *(_ink(colour[str(row[1])]) for row in rows)]
+        },
         "texttemplate": "%{label}<br>%{percentRoot:.1%}",
         "hovertemplate": f"%{{label}}: %{{value:.4g}} {unit}, %{{percentRoot:.2%}}<extra></extra>",
         "pathbar": {"visible": False},

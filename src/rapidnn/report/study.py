@@ -82,7 +82,9 @@ def _shown(name: str, trial: TrialRecord) -> str:
 
 def _unit(name: str) -> str:
     """The unit alone, without what it is counted by."""
-    return "points" if name == LOSS else UNITS[name].partition(" of ")[0].partition(", ")[0]
+    if name == LOSS:
+        return "points"
+    return UNITS[name].partition(" of ")[0].partition(", ")[0].replace("um2", "µm²")
 
 
 def _value(name: str, trial: TrialRecord) -> float:
