@@ -152,6 +152,7 @@ struct Kernels {
   // Both or neither.
   void (*dot_lanes)(const LanesTask&) = nullptr;
   void (*quads)(const QuadTask&) = nullptr;
+  bool double_width = true;  // two vectors' sums fit the registers
   int panel = kScalars;
   int quads_at_once = 1 << 30;  // so that the weights of a block of channels stay in the nearest cache
   void (*enter)() = nullptr;  // called by a thread before its first dot product, and after its last

@@ -19,6 +19,7 @@ struct Pair {
 // kEntries is the table size in use: 16, 32 or 64 entries per row.
 template <int kEntries>
 struct Avx2 {
+  static constexpr int kSums = kEntries <= 16 ? 4 : 8;  // two of the sixteen registers each; more pays for indices
   using Bytes = Pair;
   using Words = Pair;
   static Pair zero_bytes() { return {{_mm256_setzero_si256(), _mm256_setzero_si256()}}; }
@@ -161,12 +162,17 @@ void transpose(const std::uint8_t* in, std::ptrdiff_t row, std::uint8_t* const* 
   portable_kernels()->transpose(in, row, out);
 }
 
-const Kernels kKernels = {"avx2", lookup, lookup_list, search, add_entries, settle, search_rows, transpose, decode, dot};
+Kernels make() {
+  Kernels kernels = {"avx2", lookup, lookup_list, search, add_entries, settle, search_rows, transpose, decode, dot};
+  kernels.double_width = false;
+  return kernels;
+}
 
 }  // namespace
 
 const Kernels* avx2_kernels() {
   __builtin_cpu_init();
+  static const Kernels kKernels = make();
   return __builtin_cpu_supports("avx2") ? &kKernels : nullptr;
 }
 

@@ -13,6 +13,7 @@ namespace rapidnn {
 namespace {
 
 struct Avx512 {
+  static constexpr int kSums = 16;
   using Bytes = __m512i;
   using Words = __m512i;
   static Bytes zero_bytes() { return _mm512_setzero_si512(); }

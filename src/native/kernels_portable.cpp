@@ -14,20 +14,56 @@ void whole_row(const std::uint8_t* row, int planes, const int* shift, int entrie
   }
 }
 
+// The sums of four rows lie in one word of 64 bits, 16 each, until they might overflow.
+static_assert(kScalars == 4, "four rows to a word");
+
+void flush(std::uint64_t* four, int width, std::int32_t* sums) {
+  for (int m = 0; m < kScalars; ++m)
+    for (int lane = 0; lane < width; ++lane)
+      sums[m * width + lane] += static_cast<std::int32_t>(four[lane] >> (16 * m) & 0xFFFF);
+  std::memset(four, 0, sizeof(std::uint64_t) * width);
+}
+
+// For values of at most 16 bits.
+void add_tap(const std::int32_t (&values)[kScalars][kTableSize], int entries, const std::uint8_t* v, int width,
+             std::uint64_t* four) {
+  std::uint64_t table[kTableSize];
+  for (int e = 0; e < entries; ++e) {
+    table[e] = 0;
+    for (int m = 0; m < kScalars; ++m) table[e] |= static_cast<std::uint64_t>(values[m][e]) << (16 * m);
+  }
+  for (int lane = 0; lane < width; ++lane) four[lane] += table[v[lane]];
+}
+
 void lookup(const LookupTask& t, int vectors) {
   const int width = vectors * kLanes;
-  std::int32_t values[kTableSize];
+  std::int32_t values[kScalars][kTableSize];
+  std::uint64_t four[2 * kLanes] = {};
+  std::int32_t load = 0;
   for (int r = 0; r < t.run_count; ++r) {
     const std::uint8_t* a = t.runs[r].scalars;
     const std::uint8_t* v = t.runs[r].vectors;
-    for (int k = 0; k < t.runs[r].taps; ++k, a += kScalars, v += t.vector_step)
+    for (int k = 0; k < t.runs[r].taps; ++k, a += kScalars, v += t.vector_step) {
+      std::int32_t most = 0;
       for (int m = 0; m < kScalars; ++m) {
-        const std::size_t at = static_cast<std::size_t>(a[m]) * (t.planes * kTableSize);
-        whole_row(t.tables[m] + at, t.planes, t.shift, t.entries, values);
-        std::int32_t* sums = t.sums + m * width;
-        for (int lane = 0; lane < width; ++lane) sums[lane] += values[v[lane]];
+        whole_row(t.tables[m] + static_cast<std::size_t>(a[m]) * (t.planes * kTableSize), t.planes, t.shift, t.entries,
+                  values[m]);
+        for (int e = 0; e < t.entries; ++e) most = most > values[m][e] ? most : values[m][e];
       }
+      if (most > 0xFFFF) {
+        for (int m = 0; m < kScalars; ++m)
+          for (int lane = 0; lane < width; ++lane) t.sums[m * width + lane] += values[m][v[lane]];
+        continue;
+      }
+      if (load + most > 0xFFFF) {
+        flush(four, width, t.sums);
+        load = 0;
+      }
+      load += most;
+      add_tap(values, t.entries, v, width, four);
+    }
   }
+  flush(four, width, t.sums);
 }
 
 void lookup_list(const ListTask& t, int vectors) {

@@ -55,13 +55,13 @@ struct Sums {
 
 // Looks up a stretch of taps and adds them in 8 bits.
 template <class V, int M, int N, int P>
-RAPIDNN_INLINE void add_taps(typename V::Bytes (&low)[M][N][P], const LookupTask& t, const std::uint8_t* a,
+RAPIDNN_INLINE void add_taps(typename V::Bytes (&low)[M][N][P], const LookupTask& t, int first, const std::uint8_t* a,
                              const std::uint8_t* v, int count) {
-  const std::uint8_t* const end = a + std::ptrdiff_t{M} * count;
+  const std::uint8_t* const end = a + std::ptrdiff_t{kScalars} * count;
   const std::ptrdiff_t step = t.vector_step;
   const std::uint8_t* tables[M];
-  for (int m = 0; m < M; ++m) tables[m] = t.tables[m];
-  for (; a != end; a += M, v += step) {
+  for (int m = 0; m < M; ++m) tables[m] = t.tables[first + m];
+  for (; a != end; a += kScalars, v += step) {
     typename V::Bytes index[N];
     for (int n = 0; n < N; ++n) index[n] = V::load(v + n * kLanes);
     for (int m = 0; m < M; ++m) {
@@ -79,28 +79,29 @@ RAPIDNN_INLINE void clear(typename V::Bytes (&low)[M][N][P]) {
       for (int p = 0; p < P; ++p) low[m][n][p] = V::zero_bytes();
 }
 
+// Rows first to first + M.
 template <class V, int M, int N, int P>
-void lookup(const LookupTask& t) {
-  Sums<V, M, N, P> sums(t.shift, t.sums);
+void lookup(const LookupTask& t, int first = 0) {
+  Sums<V, M, N, P> sums(t.shift, t.sums + first * N * kLanes);
   for (int r = 0; r < t.run_count; r += t.runs_together) {
     if (t.runs_together > 1) {
       typename V::Bytes low[M][N][P];
       clear<V, M, N, P>(low);
       const int last = r + t.runs_together < t.run_count ? r + t.runs_together : t.run_count;
       for (int i = r; i < last; ++i)
-        add_taps<V, M, N, P>(low, t, t.runs[i].scalars, t.runs[i].vectors, t.runs[i].taps);
+        add_taps<V, M, N, P>(low, t, first, t.runs[i].scalars + first, t.runs[i].vectors, t.runs[i].taps);
       sums.widen(low);
       continue;
     }
-    const std::uint8_t* a = t.runs[r].scalars;
+    const std::uint8_t* a = t.runs[r].scalars + first;
     const std::uint8_t* v = t.runs[r].vectors;
     for (int left = t.runs[r].taps; left > 0; left -= t.segment) {
       const int count = left < t.segment ? left : t.segment;
       typename V::Bytes low[M][N][P];
       clear<V, M, N, P>(low);
-      add_taps<V, M, N, P>(low, t, a, v, count);
+      add_taps<V, M, N, P>(low, t, first, a, v, count);
       sums.widen(low);
-      a += std::ptrdiff_t{M} * count;
+      a += std::ptrdiff_t{kScalars} * count;
       v += t.vector_step * count;
     }
   }
@@ -127,11 +128,18 @@ void lookup_list(const ListTask& t) {
   sums.flush();
 }
 
+// As many rows at once as the registers hold sums for.
+template <class V, int N, int P>
+void lookup_rows(const LookupTask& t) {
+  constexpr int M = kScalars * N * P <= V::kSums ? kScalars : 2 * N * P <= V::kSums ? 2 : 1;
+  for (int m = 0; m < kScalars; m += M) lookup<V, M, N, P>(t, m);
+}
+
 template <class V, int N>
 void lookup_planes(const LookupTask& t) {
-  if (t.planes == 1) return lookup<V, kScalars, N, 1>(t);
-  if (t.planes == 2) return lookup<V, kScalars, N, 2>(t);
-  lookup<V, kScalars, N, 3>(t);
+  if (t.planes == 1) return lookup_rows<V, N, 1>(t);
+  if (t.planes == 2) return lookup_rows<V, N, 2>(t);
+  lookup_rows<V, N, 3>(t);
 }
 
 template <class V>

@@ -94,7 +94,8 @@ bool Network::prefers_dots(const Kernels& kernels, bool use_factors) const {
 void Network::run(const float* x, std::int64_t samples, std::int64_t inputs, std::int32_t* out, int threads,
                   const Kernels& kernels, bool use_factors, const Watch* watch) const {
   const auto outputs = static_cast<std::int64_t>(output_index.size());
-  const std::vector<Piece> pieces = split(samples, threads, !prefers_dots(kernels, use_factors), double_width_);
+  const std::vector<Piece> pieces = split(samples, threads, !prefers_dots(kernels, use_factors),
+                                          double_width_ && kernels.double_width);
   std::atomic<std::size_t> next{0};
   std::mutex guard;
   std::exception_ptr failure;
