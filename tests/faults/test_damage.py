@@ -126,6 +126,13 @@ def test_no_faults_no_change():
             assert damage.wrong == 0, kind
 
 
+def test_a_map_without_any_fault_is_permuted_too():
+    program = dense(10, 3, bits=16, products=None)
+    for structures in (["bias"], ["products", "weight_codes"]):
+        damage = maps(program, "stuck", "permute", structures=structures).draw(1e-9, np.random.default_rng(0))
+        assert (damage.faults, damage.wrong) == (0, 0)
+
+
 def test_rates_are_kept():
     program = dense(50, 400, bits=16, products=None, weights=8, inputs=8)
     cells = 400 * (64 * 16 + 50 * 3)

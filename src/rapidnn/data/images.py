@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rapidnn import untrusted
 from rapidnn.data.dataset import DataSet
 from rapidnn.data.preprocess import Preprocess
 from rapidnn.errors import DataError
@@ -92,7 +93,8 @@ def _images(folder: Path) -> list[Path]:
 def _open_all(files: list[Path]) -> list[NDArray[Any]]:
     from PIL import Image
 
-    pictures = []
+    pictures: list[NDArray[Any]] = []
+    left, wanted = untrusted.limit_bytes(), None
     for file in files:
         try:
             with Image.open(file) as image:
@@ -101,22 +103,36 @@ def _open_all(files: list[Path]) -> list[NDArray[Any]]:
                         f"{file}: pixels of mode {image.mode} are deeper than 8 bits; convert it first"
                     )
                 grey = image.mode in ("L", "1")
+                # Before a pixel is decoded: a small file can declare a huge picture.
+                _check_size(file, image.size, files[0], wanted or image.size)
+                wanted = image.size
+                left -= image.size[0] * image.size[1] * (1 if grey else 3)
+                if left < 0:
+                    raise DataError(
+                        f"{file}: the images unpack to over {untrusted.limit_bytes()} bytes; "
+                        f"{untrusted.LIMIT_VARIABLE} raises that limit"
+                    )
                 pictures.append(np.asarray(image.convert("L" if grey else "RGB"), np.uint8))
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise DataError(f"{file}: not a readable image: {reason}") from None
+        except DataError:
+            raise
+        except Exception as error:  # each decoder raises its own kinds on damaged bytes
+            raise DataError(f"{file}: not a readable image: {untrusted.one_line(error)}") from None
     return pictures
+
+
+def _check_size(file: Path, got: tuple[int, int], first: Path, want: tuple[int, int]) -> None:
+    if got != want:
+        raise DataError(
+            f"{file}: {got[0]} x {got[1]} pixels, but {first} has {want[0]} x {want[1]}; "
+            "all must be of one size"
+        )
 
 
 def _check_sizes(files: list[Path], pictures: list[NDArray[Any]]) -> None:
     want = pictures[0].shape[:2]
     for file, picture in zip(files, pictures, strict=True):
-        if picture.shape[:2] != want:
-            got = picture.shape[:2]
-            raise DataError(
-                f"{file}: {got[1]} x {got[0]} pixels, but {files[0]} has {want[1]} x {want[0]}; "
-                "all must be of one size"
-            )
+        got = picture.shape[:2]
+        _check_size(file, (got[1], got[0]), files[0], (want[1], want[0]))
 
 
 def _to_rgb(picture: NDArray[Any]) -> NDArray[Any]:

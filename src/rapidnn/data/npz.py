@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rapidnn import untrusted
 from rapidnn.data.dataset import DataSet, as_labels
 from rapidnn.data.preprocess import Preprocess
 from rapidnn.errors import DataError
 from rapidnn.files import atomic_path
 
 _SINGLE = ("inputs", "labels")
+_NAMED = 20
+"""How many foreign keys an error names."""
 _SPLITS = ("x_train", "y_train", "x_test", "y_test")
 
 
@@ -120,17 +121,21 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
         raise DataError(
             f"{path}: no such file; give a data set's name, an .npz, or a folder of images by class"
         )
+    if _begins_as_single_array(path):
+        raise DataError(f"{path}: a single array; an .npz with inputs and labels is expected")
     try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            raise DataError(f"{path}: a single array; an .npz with inputs and labels is expected")
-        with loaded as archive:
-            return {key: archive[key] for key in archive.files if key in (*_SINGLE, *_SPLITS)} or _foreign(
-                archive.files
-            )
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, MemoryError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError(f"{path}: not a readable .npz of plain arrays: {reason}") from None
+        arrays, names = untrusted.read_npz(path, lambda key: key in (*_SINGLE, *_SPLITS))
+    except untrusted.UnreadableError as error:
+        raise DataError(f"{path}: not a readable .npz of plain arrays: {error}") from None
+    return arrays or _foreign([untrusted.one_line(name) for name in names[:_NAMED]])
+
+
+def _begins_as_single_array(path: Path) -> bool:
+    try:
+        with path.open("rb") as stream:
+            return stream.read(6) == b"\x93NUMPY"
+    except OSError:
+        return False
 
 
 def _foreign(keys: list[str]) -> dict[str, NDArray[Any]]:

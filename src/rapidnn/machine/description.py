@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from rapidnn import untrusted
 from rapidnn.errors import HardwareError
 from rapidnn.machine.records import Hardware
 
@@ -87,8 +88,8 @@ def _read(name_or_path: str | Path) -> dict[str, Any]:
         text = (files("rapidnn") / "hardware" / f"{name_or_path}{_SUFFIX}").read_text("utf-8")
     elif Path(name_or_path).is_file():
         try:
-            text = Path(name_or_path).read_text("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
+            text = untrusted.read_text(Path(name_or_path))
+        except untrusted.UnreadableError as error:
             raise HardwareError(f"hardware file {str(name_or_path)!r} cannot be read: {error}") from None
     else:
         hint = _nearest(str(name_or_path), names)
@@ -97,9 +98,8 @@ def _read(name_or_path: str | Path) -> dict[str, Any]:
         )
     try:
         data = copy.deepcopy(_parsed(text))
-    except yaml.YAMLError as error:
-        where = " ".join(str(error).split())
-        raise HardwareError(f"hardware file {str(name_or_path)!r} is not valid YAML: {where}") from None
+    except untrusted.UnreadableError as error:
+        raise HardwareError(f"hardware file {str(name_or_path)!r} is {error}") from None
     if not isinstance(data, dict):
         raise HardwareError(f"hardware file {str(name_or_path)!r} must hold a mapping of sections")
     return data
@@ -108,7 +108,7 @@ def _read(name_or_path: str | Path) -> dict[str, Any]:
 @lru_cache(maxsize=8)
 def _parsed(text: str) -> Any:
     """A description's content; parsing takes longer than a whole estimate, and searches read one thousands of times."""
-    return yaml.safe_load(text)
+    return untrusted.parse_yaml(text)
 
 
 def _override(data: dict[str, Any], key: str, value: str | float) -> None:

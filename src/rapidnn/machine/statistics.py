@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rapidnn import untrusted
 from rapidnn.errors import DataError
 from rapidnn.files import atomic_path
 from rapidnn.frames import frame
@@ -110,18 +111,17 @@ class ProgramStatistics:
             If the form is of another format or a field is missing or foreign.
         """
         if data.get("format") != FORMAT:
-            raise DataError(
-                f"statistics are of format {data.get('format')!r}, not {FORMAT}; collect them again"
-            )
+            found = untrusted.one_line(repr(data.get("format")))
+            raise DataError(f"statistics are of format {found}, not {FORMAT}; collect them again")
         steps = {}
         try:
             for row in data["steps"]:
-                addends = tuple((int(a), int(n)) for a, n in row["addends"])
-                group_taps = tuple(int(n) for n in row["group_taps_sum"])
-                step = StepStatistics(**{**row, "addends": addends, "group_taps_sum": group_taps})
+                step = _step(row)
                 steps[step.step] = step
         except (KeyError, TypeError, ValueError) as error:
-            raise DataError(f"statistics are damaged ({error}); collect them again") from None
+            raise DataError(
+                f"statistics are damaged ({untrusted.one_line(error)}); collect them again"
+            ) from None
         return cls(steps)
 
     def save(self, path: str | Path) -> None:
@@ -148,12 +148,39 @@ class ProgramStatistics:
             If it cannot be read, or holds something else.
         """
         try:
-            data = json.loads(Path(path).read_text("utf-8"))
-        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+            data = untrusted.parse_json(untrusted.read_text(Path(path)))
+        except untrusted.UnreadableError as error:
             raise DataError(f"cannot read statistics {str(path)!r}: {error}") from None
         if not isinstance(data, dict):
             raise DataError(f"{str(path)!r} does not hold statistics; write them with --save-statistics")
         return cls.from_json(data)
+
+
+_COUNTS = ("digits_sum", "table_rows_sum", "corrections_sum", "occupied_sum", "taps_sum")
+_MOST = 2**62
+
+
+def _step(row: Mapping[str, Any]) -> StepStatistics:
+    """One step's row, checked: whole numbers that are not negative, and as many neurons in the histogram as sampled."""
+    name = row["step"]
+    if not isinstance(name, str):
+        raise TypeError("a step's name is no text")
+    addends = tuple((_count(a), _count(n)) for a, n in row["addends"])
+    group_taps = tuple(_count(n) for n in row["group_taps_sum"])
+    counts = {key: _count(row[key]) for key in ("sampled", "observed", *_COUNTS)}
+    if set(row) != {"step", "addends", "group_taps_sum", *counts}:
+        raise ValueError("a step has other fields than this format's")
+    if not 1 <= counts["sampled"] == sum(n for _, n in addends) or counts["observed"] < counts["sampled"]:
+        raise ValueError(f"step {name!r}: its numbers of neurons contradict each other")
+    if [a for a, _ in addends] != sorted({a for a, _ in addends}):
+        raise ValueError(f"step {name!r}: its histogram does not ascend")
+    return StepStatistics(step=name, addends=addends, group_taps_sum=group_taps, **counts)
+
+
+def _count(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < _MOST:
+        raise ValueError(f"{value!r} is no count")
+    return value
 
 
 class _Tally:

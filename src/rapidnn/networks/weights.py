@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
+from rapidnn import untrusted
 from rapidnn.errors import ModelError
 from rapidnn.files import atomic_path
 
@@ -58,19 +55,10 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: torch.from_numpy(np.array(archive[name])) for name in archive.files}
-    except (
-        SafetensorError,
-        OSError,
-        ValueError,
-        TypeError,
-        EOFError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ModelError(f"weights file {path} cannot be read: {reason}") from None
+        arrays, _ = untrusted.read_npz(path, lambda _: True)
+        return {name: torch.from_numpy(array) for name, array in arrays.items()}
+    except (SafetensorError, OSError, ValueError, TypeError, RuntimeError) as error:
+        raise ModelError(f"weights file {path} cannot be read: {untrusted.one_line(error)}") from None
 
 
 def load_weights(module: nn.Module, path: Path) -> None:

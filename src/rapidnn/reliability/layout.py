@@ -71,14 +71,15 @@ def choose_layout(layer: StoredLayer, parts: dict[str, Cells]) -> Layout:
     """
     blocks = layer.blocks
     layout = Layout.plain(blocks)
-    touched = np.unique(np.concatenate([parts[p].block for p in ("products", "weight_codes") if p in parts]))
+    found = [parts[p].block for p in ("products", "weight_codes") if p in parts]
+    touched = np.unique(np.concatenate([*found, np.zeros(0, np.int64)]))
     masks = layer.table.shape[1]
     error = np.zeros((len(touched), masks, 2))
     if "products" in parts:
         _add_product_errors(layer, parts["products"], touched, error)
     if "weight_codes" in parts:
         _add_code_errors(layer, parts["weight_codes"], touched, error)
-    best = error.reshape(len(touched), -1).argmin(axis=1)
+    best = error.reshape(len(touched), 2 * masks).argmin(axis=1)
     layout.mask[touched], layout.invert[touched] = best >> 1, best & 1
     if "bias" in parts:
         layout.slot[:] = _bias_slots(layer, parts["bias"])

@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from rapidnn import untrusted
 from rapidnn.composer.settings import Settings
 from rapidnn.errors import ComposeError, DataError, HardwareError
 from rapidnn.machine.description import load_hardware
@@ -108,9 +107,9 @@ def read_space(path: Path | None, layers: Sequence[str], hardware: str, *, hardw
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise DataError(f"{path}: cannot be read as YAML: {' '.join(str(error).split())}") from None
+        data = untrusted.parse_yaml(untrusted.read_text(path))
+    except untrusted.UnreadableError as error:
+        raise DataError(f"{path}: cannot be read as YAML: {error}") from None
     if not isinstance(data, dict):
         raise DataError(f"{path}: expected a mapping with compose, per_layer, hardware")
     return data

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from rapidnn import untrusted
 from rapidnn.composer.settings import Settings
 from rapidnn.errors import DataError
 from rapidnn.files import atomic_path
@@ -32,8 +33,8 @@ class Store:
     def get(self, of: Settings | str) -> dict[str, Any]:
         """A stored document, or an empty one; one that cannot be read counts as absent and is made again."""
         try:
-            found = json.loads(self.path(of).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            found = untrusted.parse_json(untrusted.read_text(self.path(of)))
+        except untrusted.UnreadableError:
             return {}
         return found if isinstance(found, dict) else {}
 

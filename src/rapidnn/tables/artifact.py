@@ -20,6 +20,7 @@ from rapidnn.tables import program as records
 from rapidnn.tables.levels import SharedCodes, shared_codes, validate_levels
 from rapidnn.tables.program import Program
 from rapidnn.tables.validate import validate
+from rapidnn.untrusted import UnreadableError, one_line, parse_json
 
 FORMAT = 2
 READABLE = (1, 2)
@@ -131,10 +132,10 @@ def load_artifact(path: str | Path) -> Artifact:
         AttributeError,
         AssertionError,
         ArithmeticError,
+        RecursionError,
         MemoryError,
     ) as error:
-        reason = f"missing {error}" if isinstance(error, KeyError) else str(error) or type(error).__name__
-        raise ArtifactError(f"{path}: not a valid rapidnn artifact: {reason}") from None
+        raise ArtifactError(f"{path}: not a valid rapidnn artifact: {one_line(error)}") from None
     return Artifact(program, preprocess, info, levels)
 
 
@@ -162,13 +163,15 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
             document = _document(path, text, tensors.pop(DIGEST_TENSOR, None))
     except (SafetensorError, OSError) as error:
-        raise ArtifactError(f"{path}: damaged, truncated, or not a rapidnn artifact ({error})") from None
+        raise ArtifactError(
+            f"{path}: damaged, truncated, or not a rapidnn artifact ({one_line(error)})"
+        ) from None
     digests = document.get("sha256")
     if not isinstance(digests, dict) or set(digests) != set(tensors):
         raise ArtifactError(f"{path}: damaged: its tensors are not those it lists")
     for name, tensor in tensors.items():
         if digests[name] != _digest(tensor):
-            raise ArtifactError(f"{path}: damaged: tensor {name!r} does not match its checksum")
+            raise ArtifactError(f"{path}: damaged: tensor {one_line(name)!r} does not match its checksum")
     return document, tensors
 
 
@@ -176,14 +179,14 @@ def _document(path: Path, text: str, digest: NDArray[Any] | None) -> dict[str, A
     if digest is None or not np.array_equal(digest, _text_digest(text)):
         raise ArtifactError(f"{path}: damaged: its graph does not match its checksum")
     try:
-        document = json.loads(text)
-    except (ValueError, RecursionError):
+        document = parse_json(text)
+    except UnreadableError:
         document = None
     if not isinstance(document, dict) or "format" not in document:
         raise ArtifactError(f"{path}: damaged: its graph is not JSON with a format version")
     if document["format"] not in READABLE:
         raise ArtifactError(
-            f"{path}: format version {document['format']}, but this rapidnn reads up to {FORMAT}; "
+            f"{path}: format version {one_line(str(document['format']))}, but this rapidnn reads up to {FORMAT}; "
             f"compose again or use another rapidnn"
         )
     return document

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from rapidnn import untrusted
 from rapidnn.errors import ComposeError
 from rapidnn.files import atomic_path
 
@@ -60,10 +61,12 @@ def load_checkpoint(path: Path, expected: str) -> tuple[dict[str, torch.Tensor],
 
     try:
         with safe_open(path, "pt") as file:
-            state = json.loads((file.metadata() or {}).get("finetune", "null"))
+            state = untrusted.parse_json((file.metadata() or {}).get("finetune", "null"))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError) as error:
-        raise ComposeError(f"checkpoint {path} cannot be read: {error}; delete it to start anew") from None
+        raise ComposeError(
+            f"checkpoint {path} cannot be read: {untrusted.one_line(error)}; delete it to start anew"
+        ) from None
     if not isinstance(state, dict) or state.get("version") != _VERSION:
         raise ComposeError(f"{path} is not a fine-tuning checkpoint of this version; give another name")
     if state.get("fingerprint") != expected:
