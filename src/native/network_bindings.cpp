@@ -136,9 +136,7 @@ struct PyNetwork {
     const std::uint8_t* data = bytes.data() + from * row;
     table.base.assign(base.data() + from, base.data() + from + rows);
     table.bytes.assign(data, data + rows * row);
-    for (std::size_t r = 0; r < rows; ++r) {
-      table.peak.push_back(*std::max_element(data + r * row, data + (r + 1) * row));
-    }
+    for (std::size_t r = 0; r < rows; ++r) table.peak.push_back(*std::max_element(data + r * row, data + (r + 1) * row));
     return table;
   }
 
