@@ -362,48 +362,52 @@ def _hardware() -> Target:
 
 
 def _journal() -> Target:
-    kind = json.dumps(
-        {"objectives": ["loss", "energy"], "choices": {"w": [4, 16]}, "hardware": "none"}, sort_keys=True
-    )
-    lines = [
-        {"op_code": 0, "worker_id": "w", "study_name": "rapidnn", "directions": [1, 1]},
-        {"op_code": 2, "worker_id": "w", "study_id": 0, "user_attr": {"kind": kind}},
-        {"op_code": 4, "worker_id": "w", "study_id": 0, "datetime_start": "2026-01-01T00:00:00.000000"},
-        {"op_code": 5, "worker_id": "w", "trial_id": 0, "param_name": "w", "param_value_internal": 0,
-         "distribution": '{"name": "CategoricalDistribution", "attributes": {"choices": [4, 16]}}'},
-        {"op_code": 8, "worker_id": "w", "trial_id": 0, "user_attr": {"figures": {"loss": 0.1, "energy": 2.0}}},
-        {"op_code": 8, "worker_id": "w", "trial_id": 0, "user_attr": {"refused": None}},
-        {"op_code": 8, "worker_id": "w", "trial_id": 0, "user_attr": {"verified": True}},
-        {"op_code": 6, "worker_id": "w", "trial_id": 0, "state": 1, "values": [0.1, 2.0],
-         "datetime_complete": "2026-01-01T00:00:01.000000"},
-        {"op_code": 4, "worker_id": "w", "study_id": 0, "datetime_start": "2026-01-01T00:00:00.000000"},
-    ]  # fmt: skip
+    from rapidnn.search.archive import JOURNAL
 
-    from rapidnn.search.study import JOURNAL
+    whole = _study()
+    lines = [json.loads(line) for line in whole.decode().splitlines()]
 
     def text(rows: list[Any]) -> bytes:
         return "".join(json.dumps(row) + "\n" for row in rows).encode()
 
     def mutate(rng: Rng) -> bytes:
         if rng.random() < 0.3:
-            return damaged_bytes(text(lines), rng, text(lines))
+            return damaged_bytes(whole, rng, whole)
         return text(damaged_json(lines, rng))
 
-    return Target("journal", f"study/{JOURNAL}", mutate, open_journal, text(lines))
+    return Target("journal", f"study/{JOURNAL}", mutate, open_journal, whole)
+
+
+def _study() -> bytes:
+    """The journal of a search of two trials, one of them still running."""
+    import tempfile
+
+    import optuna
+
+    from rapidnn.search.archive import JOURNAL, Archive, Kind
+    from rapidnn.search.study import make_sampler
+
+    with tempfile.TemporaryDirectory() as folder:
+        archive = Archive.open(Path(folder), None, 2, lambda: make_sampler("tpe", 0))
+        archive.describe(Kind(("loss", "energy"), {"w": (4, 16)}, "none", "a network", 10, {}), [], {"trials": 2})
+        choices = {"w": optuna.distributions.CategoricalDistribution([4, 16])}
+        trial = archive.study.ask(choices)
+        attributes = {"figures": {"loss": 0.1, "energy": 2.0}, "samples": 10, "refused": None}
+        for name, value in {**attributes, "verified": True, "noise": None}.items():
+            trial.set_user_attr(name, value)
+        archive.study.tell(trial, [0.1, 2.0])
+        archive.study.ask(choices)
+        archive.flush()
+        return (Path(folder) / JOURNAL).read_bytes()
 
 
 def open_journal(path: Path) -> object:
-    """A search that goes on from the journal: what it holds is read, nothing is tried."""
-    from types import SimpleNamespace
-
-    from rapidnn.search.space import Space
-    from rapidnn.search.study import Study
+    """What a study holds, as ``explore --front`` and ``--resume`` read it."""
+    from rapidnn.search.archive import read_study
 
     for leftover in path.parent.glob("*.lock*"):
         leftover.unlink()
-    space = Space({"w": (4, 16)})
-    study = Study(SimpleNamespace(), space, ["loss", "energy"], [], "none", path.parent)  # type: ignore[arg-type]
-    return study.result()
+    return read_study(path.parent)
 
 
 def _onnx() -> Target:

@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from rapidnn.composer.settings import Settings
 from rapidnn.errors import DataError
@@ -214,6 +214,10 @@ def read_study(place: str | Path) -> Recorded:
         )
     kept, journal, where, name = _storage(folder, str(place) if is_url else None, readonly=True)
     study = _guarded(where, lambda: optuna.load_study(study_name=name, storage=kept))
+    return cast(Recorded, _guarded(where, lambda: _recorded(study, journal, where)))
+
+
+def _recorded(study: optuna.Study, journal: Journal | None, where: str) -> Recorded:
     attributes = study.user_attrs
     if _KIND not in attributes:
         raise DataError(f"{where}: holds no search of this program")
