@@ -389,7 +389,9 @@ def _study() -> bytes:
 
     with tempfile.TemporaryDirectory() as folder:
         archive = Archive.open(Path(folder), None, 2, lambda: make_sampler("tpe", 0))
-        archive.describe(Kind(("loss", "energy"), {"w": (4, 16)}, "none", "a network", 10, {}), [], {"trials": 2})
+        archive.describe(
+            Kind(("loss", "energy"), {"w": (4, 16)}, "none", "a network", 10, {}), [], {"trials": 2}
+        )
         choices = {"w": optuna.distributions.CategoricalDistribution([4, 16])}
         trial = archive.study.ask(choices)
         attributes = {"figures": {"loss": 0.1, "energy": 2.0}, "samples": 10, "refused": None}
