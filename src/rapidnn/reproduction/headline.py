@@ -12,18 +12,18 @@ from typing import Any
 from rapidnn.errors import HardwareError
 from rapidnn.machine.description import load_hardware
 from rapidnn.machine.network import DEFAULT_HARDWARE
-from rapidnn.reproduction.applications import SIX, applications
+from rapidnn.reproduction.applications import applications
 from rapidnn.reproduction.claims import HEADLINE, MAX_LOSS
 from rapidnn.reproduction.evaluation import HEADLINE_RIVALS, Gain, gains, judge, means, rival_costs
 from rapidnn.reproduction.lookup import Design, Lookup, LookupLayer
-from rapidnn.reproduction.lookup_cost import LookupCost, estimate_lookup, lookup_layers, zero_shares
+from rapidnn.reproduction.lookup_cost import LookupCost, estimate_lookup, fitted, lookup_layers, zero_shares
 from rapidnn.reproduction.points import Point, point
 from rapidnn.reproduction.run import make_store
 from rapidnn.reproduction.subject import Progress, prepare
 from rapidnn.rivals.description import load_rival
 from rapidnn.rivals.figures import Figures
 
-SIZES = ((4, 4), (8, 8), (16, 16))
+SIZES = ((4, 4), (8, 8), (16, 16), (32, 32), (64, 64))
 """Codebook sizes tried for each application, the cheapest first."""
 
 Ratios = tuple[float, float, float, float]
@@ -48,10 +48,10 @@ LEVERS: dict[str, tuple[str | int | bool, ...]] = {
 """Design choices of the RNA machine: none of them is a constant of a device. The crossbar's word stays 32 bits wide,
 since the model charges an access, not a width; codes a cycle stay 1, since wider counters are not charged."""
 
-GROUPS = (1, 2, 3, 4, 5)
-NEURONS = (4, 8, 16, 32, 64, 128, 256)
-SHARED = (1, 2, 4, 8, 16, 32, 64, 128)
-MEMORIES = ("sram", "reram")
+GROUPS = (1, 2, 3, 4)
+NEURONS = (4, 8, 16, 32, 64, 128)
+SHARED = (1, 4, 8, 16, 64, 256)
+MEMORIES = ("sram", "reram", "reram128")
 """Designs of the look-up machine that are tried, all of them."""
 
 
@@ -92,7 +92,9 @@ class LookupPoint:
 
 @dataclass(frozen=True)
 class Study:
-    """What the study found; ``front`` are the look-up designs no other beats in both speed and energy over ISAAC."""
+    """What the study found; ``front`` are the look-up designs no other beats in both speed and energy over ISAAC,
+    one design for all layers and networks; ``laid_out`` and what follows it have one for each layer, a chip for each
+    network."""
 
     chosen: tuple[Chosen, ...]
     default: Step
@@ -101,6 +103,7 @@ class Study:
     best: Step
     front: tuple[LookupPoint, ...]
     balanced: LookupPoint
+    laid_out: Step
     lookup_gains: tuple[Gain, ...]
     lookup_components: dict[str, float]
     lookup_levers: tuple[Step, ...]
@@ -149,7 +152,7 @@ def study(
     machine = load_rival("lookup", Lookup)
     points = list(_grid(machine, cases, report))
     balanced = max(points, key=lambda p: min(shares(p.ratios)))
-    found = [(case, estimate_lookup(machine, case.layers, balanced.design)) for case in cases]
+    found = _laid_out(machine, cases, all_designs())
     return Study(
         chosen=chosen,
         default=default,
@@ -158,11 +161,10 @@ def study(
         best=best,
         front=front(points),
         balanced=balanced,
-        lookup_gains=tuple(
-            g for case, cost in found for g in gains(cost.figures(machine), case.theirs, case.name)
-        ),
+        laid_out=Step("laid out for each layer", _ratios(_gains(machine, found))),
+        lookup_gains=tuple(_gains(machine, found)),
         lookup_components=_components([cost for _, cost in found]),
-        lookup_levers=_lookup_levers(machine, cases, balanced),
+        lookup_levers=_levers(machine, cases, report),
         tried=len(points),
     )
 
@@ -172,7 +174,6 @@ def _cases(
 ) -> tuple[list[_Case], tuple[Chosen, ...]]:
     store, given = make_store(folder), None if weights is None else Path(weights)
     six = [a for a in applications() if a.in_paper]
-    assert len(six) == len(SIX)
     subjects = [prepare(a, store, quick=quick, weights=given, seed=seed, progress=progress) for a in six]
     picked: dict[str, Point] = {}
     for subject in (s for s in subjects if s.trained):
@@ -184,9 +185,10 @@ def _cases(
             if quality.validation_loss <= MAX_LOSS:
                 break
         picked[subject.application.name] = min(tried, key=_missed)
-    largest = max(((p.weights, p.inputs) for p in picked.values()), default=SIZES[-1])
+    taken = sorted((p.weights, p.inputs) for p in picked.values()) or [SIZES[-1]]
+    usual = taken[len(taken) // 2]
     for subject in (s for s in subjects if not s.trained):
-        picked[subject.application.name] = point(subject, *largest, store, progress)
+        picked[subject.application.name] = point(subject, *usual, store, progress)
     cases, chosen = [], []
     for application in six:
         found = picked[application.name]
@@ -256,13 +258,29 @@ def _descend(
 def _grid(
     machine: Lookup, cases: Sequence[_Case], progress: Callable[[str, int, int], None]
 ) -> Iterator[LookupPoint]:
-    designs = [
-        Design(*values) for values in itertools.product(GROUPS, NEURONS, SHARED, MEMORIES, (True, False))
-    ]
+    designs = all_designs()
     for index, design in enumerate(designs):
         if index % 16 == 0:
             progress("look-up design", index, len(designs))
         yield LookupPoint(design, lookup_ratios(machine, cases, design))
+
+
+def all_designs() -> list[Design]:
+    """The whole grid."""
+    return [Design(*values) for values in itertools.product(GROUPS, NEURONS, SHARED, MEMORIES, (True, False))]
+
+
+def _laid_out(
+    machine: Lookup, cases: Sequence[_Case], designs: Sequence[Design]
+) -> list[tuple[_Case, LookupCost]]:
+    """Each network on a chip whose every layer has the design that suits it."""
+    return [
+        (case, estimate_lookup(machine, case.layers, fitted(machine, case.layers, designs))) for case in cases
+    ]
+
+
+def _gains(machine: Lookup, found: Sequence[tuple[_Case, LookupCost]]) -> list[Gain]:
+    return [g for case, cost in found for g in gains(cost.figures(machine), case.theirs, case.name)]
 
 
 def lookup_ratios(machine: Lookup, cases: Sequence[_Case], design: Design) -> Ratios:
@@ -289,26 +307,43 @@ def _components(costs: Sequence[LookupCost]) -> dict[str, float]:
     return {name: sum(c.by_component[name] / c.energy_pj for c in costs) / len(costs) for name in names}
 
 
-def _lookup_levers(machine: Lookup, cases: Sequence[_Case], best: LookupPoint) -> tuple[Step, ...]:
-    """The chosen design with one of its ideas taken away, or one of its surroundings changed."""
-    design = best.design
-    dense = [_Case(c.point, c.theirs, tuple(replace(y, zero=0.0) for y in c.layers)) for c in cases]
-    narrow = [_Case(c.point, c.theirs, tuple(_narrow(y, 8) for y in c.layers)) for c in cases]
+def _levers(
+    machine: Lookup, cases: Sequence[_Case], progress: Callable[[str, int, int], None]
+) -> tuple[Step, ...]:
+    """The machine laid out for each layer, with one of its ideas taken away or one of its surroundings changed."""
+    every = all_designs()
     no_link = load_rival("lookup", Lookup, {"link_w": 0, "link_mm2": 0})
-    other = "reram" if design.memory == "sram" else "sram"
-    return (
-        Step("the design", best.ratios),
-        Step("zeros looked up like other codes", lookup_ratios(machine, dense, design)),
-        Step("one input a look-up", lookup_ratios(machine, cases, replace(design, group=1))),
-        Step("weight codes read for every lane", lookup_ratios(machine, cases, replace(design, shared=1))),
-        Step(
-            "lanes together" if design.own_pace else "lanes at their own pace",
-            lookup_ratios(machine, cases, replace(design, own_pace=not design.own_pace)),
+    variants: list[tuple[str, Lookup, Callable[[LookupLayer], LookupLayer], Callable[[Design], bool]]] = [
+        ("all ideas", machine, _same, _any),
+        ("zeros looked up like other codes", machine, lambda y: replace(y, zero=0.0), _any),
+        ("one input a look-up", machine, _same, lambda d: d.group == 1),
+        ("a store of weight codes for every lane", machine, _same, lambda d: d.shared == 1),
+        ("all lanes of a store together", machine, _same, lambda d: not d.own_pace),
+        ("weight codes in SRAM only", machine, _same, lambda d: d.memory == "sram"),
+        ("8-bit products (their loss not measured)", machine, lambda y: _narrow(y, 8), _any),
+        (
+            "w = u = 4 everywhere (the bound not kept)",
+            machine,
+            lambda y: replace(y, weights=4, inputs=4),
+            _any,
         ),
-        Step(f"weight codes in {other}", lookup_ratios(machine, cases, replace(design, memory=other))),
-        Step("8-bit products (their loss not measured)", lookup_ratios(machine, narrow, design)),
-        Step("no chip-to-chip link on ours (ISAAC keeps its own)", lookup_ratios(no_link, cases, design)),
-    )
+        ("no chip-to-chip link on ours (ISAAC keeps its own)", no_link, _same, _any),
+    ]
+    steps = []
+    for index, (name, used, change, allowed) in enumerate(variants):
+        progress("look-up machine, ideas", index, len(variants))
+        changed = [_Case(c.point, c.theirs, tuple(map(change, c.layers))) for c in cases]
+        found = _laid_out(used, changed, [design for design in every if allowed(design)])
+        steps.append(Step(name, _ratios(_gains(used, found))))
+    return tuple(steps)
+
+
+def _same(layer: LookupLayer) -> LookupLayer:
+    return layer
+
+
+def _any(design: Design) -> bool:
+    return True
 
 
 def _narrow(layer: LookupLayer, bits: int) -> LookupLayer:

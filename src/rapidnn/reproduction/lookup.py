@@ -50,11 +50,19 @@ class Lookup(Rival):
     reram_read_pj_16b: Constant[NonNegative]
     reram_read_ns: Constant[Positive]
     reram_um2: Constant[Positive]
+    reram128_kib: Constant[Positive]
+    reram128_read_pj_16b: Constant[NonNegative]
+    reram128_read_ns: Constant[Positive]
+    reram128_um2: Constant[Positive]
     wire_pj_bit_mm: Constant[NonNegative]
     tree_factor: Constant[Positive]
     link_w: Constant[NonNegative]
     link_mm2: Constant[NonNegative]
     core_mm2: Constant[Positive]
+
+    def reram(self, memory: str, kind: str) -> float:
+        """A figure of one of the two ReRAM arrays, ``reram`` (8 KB) and ``reram128`` (128 KB)."""
+        return float(getattr(self, f"{memory}_{kind}").value)
 
     def sram(self, kind: str, size_bytes: float) -> float:
         """``read_pj``, ``write_pj`` of a word of up to 32 bits, or ``um2`` of an SRAM: NVSim's sizes, log-log between.
@@ -102,7 +110,8 @@ class Design:
     """What may be chosen, for all layers of a machine.
 
     ``group`` inputs are looked up together where w**group stays within ``most_entries``; ``neurons`` channels take
-    turns in a column; ``shared`` lanes use the same weight codes, which lie in ``memory``; ``own_pace``
+    turns in a column; ``shared`` lanes use the same weight codes, which lie in ``memory`` (``sram``, ``reram``
+    or ``reram128``, an array of 8 or of 128 KB); ``own_pace``
     lets each skip its own zeros.
     """
 
@@ -170,8 +179,8 @@ class Unit:
     @cached_property
     def store_bits_ns(self) -> float:
         """Bits that the store of weight codes gives a column in a ns."""
-        if self.design.memory == "reram":
-            return 16 / self.machine.reram_read_ns.value
+        if self.design.memory != "sram":
+            return 16 / self.machine.reram(self.design.memory, "read_ns")
         return _WORD_BITS / self.machine.cycle_ns.value
 
     @cached_property
@@ -220,7 +229,9 @@ class Unit:
         column_bytes = y.groups * self.in_column * y.taps * code_bits(y.weights) / 8
         if self.design.memory == "sram":
             return self.columns * m.sram("um2", column_bytes)
-        return self.columns * math.ceil(column_bytes / 1024 / m.reram_kib.value) * m.reram_um2.value
+        memory = self.design.memory
+        arrays = math.ceil(column_bytes / 1024 / m.reram(memory, "kib"))
+        return self.columns * arrays * m.reram(memory, "um2")
 
     @cached_property
     def _buffer_um2(self) -> float:
@@ -279,8 +290,8 @@ class Unit:
 
     @property
     def _read_pj_bit(self) -> float:
-        if self.design.memory == "reram":
-            return self.machine.reram_read_pj_16b.value / 16
+        if self.design.memory != "sram":
+            return self.machine.reram(self.design.memory, "read_pj_16b") / 16
         y = self.layer
         column_bytes = y.groups * self.in_column * y.taps * code_bits(y.weights) / 8
         return self.machine.sram("read_pj", column_bytes) / _WORD_BITS

@@ -49,12 +49,17 @@ class LookupCost:
         )
 
 
-def estimate_lookup(machine: Lookup, layers: Sequence[LookupLayer], design: Design) -> LookupCost:
+def estimate_lookup(
+    machine: Lookup, layers: Sequence[LookupLayer], design: Design | Sequence[Design]
+) -> LookupCost:
     """A network on as many chips as one copy of it needs; what is left over copies slow layers, then the network.
+
+    ``design`` is one for all layers, or one each.
 
     Power of the link is drawn all the time and enters by its share of an interval, as for ISAAC.
     """
-    units = [Unit(machine, layer, design) for layer in layers]
+    designs = [design] * len(layers) if isinstance(design, Design) else design
+    units = [Unit(machine, layer, own) for layer, own in zip(layers, designs, strict=True)]
     areas, times = [u.um2 for u in units], [u.input_ns for u in units]
     core = machine.core_mm2.value * 1e6
     chips = max(1, math.ceil(sum(areas) / core))
@@ -82,6 +87,26 @@ def estimate_lookup(machine: Lookup, layers: Sequence[LookupLayer], design: Desi
         by_component=components,
         macs=sum(layer.macs for layer in layers),
     )
+
+
+def fitted(machine: Lookup, layers: Sequence[LookupLayer], designs: Sequence[Design]) -> list[Design]:
+    """For each layer the design of least area x time x energy.
+
+    In a balanced pipeline the silicon that a throughput takes is the sum of the layers' area x time; the link's power
+    falls on an input by the same sum, so its share counts as energy.
+    """
+    link_pj = machine.link_w.value * 1000 / (machine.core_mm2.value * 1e6)
+
+    def price(layer: LookupLayer, design: Design) -> float:
+        found = Unit(machine, layer, design)
+        silicon = found.um2 * found.input_ns
+        return silicon * (sum(found.by_component.values()) + silicon * link_pj)
+
+    best = []
+    for layer in layers:
+        prices = [price(layer, design) for design in designs]
+        best.append(designs[prices.index(min(prices))])
+    return best
 
 
 def balanced(areas: Sequence[float], times: Sequence[float], budget: float) -> list[int]:

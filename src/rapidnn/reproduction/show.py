@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,8 @@ from rapidnn.reproduction.evaluation import HEADLINE_RIVALS
 from rapidnn.reproduction.result import Reproduction, Row
 from rapidnn.reproduction.sensitivity import Swing
 
-SHOWN = 12
-"""Constants of the tornado that a terminal shows; the page shows twice as many."""
+SHOWN = 8
+"""Constants of our machine, and half as many of the rivals, that the tornado shows."""
 Cells = tuple[str, ...]
 
 
@@ -27,7 +27,7 @@ def tables(found: Reproduction) -> Iterator[RenderableType]:
     for title, heads, rows in sections(found):
         table = Table(title=title, box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
         for index, head in enumerate(heads):
-            table.add_column(head, justify="left" if index == 0 else "right", overflow="fold")
+            table.add_column(head, justify="right" if index else "left", overflow="fold", no_wrap=not index)
         for row in rows:
             table.add_row(*row)
         yield table
@@ -37,8 +37,8 @@ def tables(found: Reproduction) -> Iterator[RenderableType]:
 def sections(found: Reproduction) -> Iterator[tuple[str, Cells, list[Cells]]]:
     """Title, heads and rows of every table."""
     yield (
-        f"quality and cost on {found.hardware} (* the sizes that the rest is computed at)",
-        ("application", "w/u", "float %", "loss pts", "uJ", "pJ/MAC", "latency us", "inputs/s", "KiB/neuron"),
+        f"quality and cost on {found.hardware} (* sizes that the rest is computed at; KiB a neuron)",
+        ("application", "w/u", "float %", "loss pts", "uJ", "pJ/MAC", "latency us", "inputs/s", "KiB"),
         [_quality(row, found.chosen[row.application]) for row in found.rows],
     )
     rivals = list(dict.fromkeys(gain.rival for row in found.rows for gain in row.gains))
@@ -85,7 +85,7 @@ def sections(found: Reproduction) -> Iterator[tuple[str, Cells, list[Cells]]]:
     yield (
         "what moves the four headline ratios most, one constant at a time",
         ("constant", "of", "value", "low", "high", "moves their mean by", "known"),
-        [_swing(swing) for swing in found.tornado[:SHOWN]],
+        [_swing(swing) for swing in widest(found.tornado)],
     )
 
 
@@ -102,6 +102,13 @@ def _quality(row: Row, chosen: tuple[int, int]) -> Cells:
         f"{1e9 / row.interval_ns:.3g}",
         f"{row.kib_per_neuron:.3g}",
     )
+
+
+def widest(swings: Sequence[Swing]) -> tuple[Swing, ...]:
+    """The constants that move the ratios most, those of our machine first: a rival's own sizes would hide them."""
+    rivals = [swing for swing in swings if swing.machine in HEADLINE_RIVALS]
+    ours = [swing for swing in swings if swing.machine not in HEADLINE_RIVALS]
+    return (*ours[:SHOWN], *rivals[: SHOWN // 2])
 
 
 def _swing(swing: Swing) -> Cells:
@@ -134,7 +141,7 @@ def write_page(found: Reproduction, path: Path) -> None:
         body = "".join(f"<tr>{line}</tr>" for line in lines)
         parts.append(f"<h2>{html.escape(title)}</h2><table><tr>{cells}</tr>{body}</table>")
     if found.tornado:
-        parts.append(f"<script>{get_plotlyjs()}</script>{_plot(tornado_figure(found.tornado[: 2 * SHOWN]))}")
+        parts.append(f"<script>{get_plotlyjs()}</script>{_plot(tornado_figure(widest(found.tornado)))}")
     with atomic_path(path) as temporary:
         temporary.write_text("\n".join(parts), encoding="utf-8")
 
