@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[1]
 SHARES = {
     "statistics": 3, "npz": 3, "npy-header": 2, "weights": 2, "image-png": 1, "image-jpeg": 1, "image-gif": 1,
     "image-tiff": 1, "image-bmp": 1, "gzip": 2, "lzw": 2, "artifact": 2, "artifact-document": 3,
-    "artifact-tensors": 3, "hardware": 2, "journal": 2, "onnx": 4,
+    "artifact-tensors": 3, "hardware": 2, "journal": 2, "command-line": 3, "onnx": 4,
 }  # fmt: skip
 """Parts of the time that loaders get."""
 

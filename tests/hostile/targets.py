@@ -285,6 +285,61 @@ def _artifact_document() -> Target:
     return Target("artifact-document", "a.rapidnn", mutate, _run, whole)
 
 
+def _command_line() -> Target:
+    """What an artifact says of its making, as the commands that show it or fill in options from it read it."""
+    whole, document, tensors = _golden()
+    validation = {
+        "samples": 10, "accuracy": 0.9, "accuracy_stderr": 0.01, "class_accuracy": [0.9, None], "class_samples": [9, 1],
+        "float_accuracy": 0.91, "loss": 0.01, "agreement": 0.98, "sqnr_db": 20.5,
+    }  # fmt: skip
+    known = {
+        "data": "digits", "seed": 0, "calibration_samples": 10, "network": "n", "settings": {"weights": 4},
+        "validation": validation,
+    }  # fmt: skip
+    base = document | {"info": known | document["info"]}
+
+    def mutate(rng: Rng) -> bytes:
+        part = {key: base[key] for key in ("info", "preprocess")}
+        return _signed(base | damaged_json(part, rng), tensors)
+
+    return Target("command-line", "net/a.rapidnn", mutate, _commands, whole)
+
+
+def _commands(path: Path) -> object:
+    """Inspect, report and evaluate; an internal fault is raised as one, a refusal as one."""
+    import contextlib
+
+    from rapidnn.cli.main import INTERNAL, exit_code
+
+    code = 0
+    shape = (5, *json.loads(_shown(["inspect", str(path), "--json"]))["result"]["input_shape"])
+    np.savez(path.parent / "d.npz", inputs=np.zeros(shape, np.float32), labels=np.zeros(5, np.int64))
+    for words in (["inspect", str(path)], ["evaluate", str(path), "--data", str(path.parent / "d.npz")],
+                  ["evaluate", str(path), "--limit", "3"],
+                  ["report", str(path), "-o", str(path.parent / "r.html")]):  # fmt: skip
+        said = io.StringIO()
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(said):
+            code = exit_code(words)
+        if code == INTERNAL:
+            raise AssertionError(said.getvalue())
+    return code
+
+
+def _shown(words: list[str]) -> str:
+    import contextlib
+
+    from rapidnn.cli.main import OK, exit_code
+
+    out, said = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(said):
+        code = exit_code(words)
+    if code == 1:
+        raise AssertionError(said.getvalue())
+    if code != OK:
+        raise DataError(said.getvalue().strip())
+    return out.getvalue()
+
+
 _TYPES = (np.uint8, np.int8, np.int16, np.int32, np.int64, np.float32, np.float64, np.bool_)
 
 
@@ -444,6 +499,7 @@ MADE: dict[str, Callable[[], Target]] = {
     "artifact": _artifact,
     "artifact-document": _artifact_document,
     "artifact-tensors": _artifact_tensors,
+    "command-line": _command_line,
     "hardware": _hardware,
     "journal": _journal,
     "onnx": _onnx,

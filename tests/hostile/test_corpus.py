@@ -40,10 +40,11 @@ def run(names, seed, count):
 
 def test_a_small_corpus():
     run(CHEAP, 0, 80)
+    run(["command-line"], 0, 20)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [*CHEAP, "onnx"])
+@pytest.mark.parametrize("name", [*CHEAP, "command-line", "onnx"])
 def test_a_larger_corpus(name):
     run([name], 1, 1500)
 
@@ -146,6 +147,21 @@ def test_hostile_statistics(tmp_path, text, message):
     path.write_text(text)
     with pytest.raises(DataError, match=message):
         ProgramStatistics.load(path)
+
+
+@pytest.mark.parametrize(
+    "info",
+    [{"data": 5}, {"seed": -1}, {"seed": "x"}, {"calibration_samples": 1.5}, {"calibration_samples": True}],
+)
+def test_hostile_records_of_the_making(tmp_path, info):
+    from tests.execute.programs import dense, network
+
+    composed = network(dense(3, 2, bits=16, products=None))
+    path = tmp_path / "a.rapidnn"
+    composed.info.update(info)
+    composed.save(path)
+    with pytest.raises(ArtifactError, match="info: "):
+        rapidnn.load(path)
 
 
 def test_statistics_that_contradict_themselves():

@@ -15,6 +15,9 @@ from rapidnn.errors import DataError
 
 EXTENSIONS = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".ppm", ".pgm", ".tif", ".tiff"})
 
+_WORKING_BYTES = 8
+"""A pixel as Pillow decodes it (up to 4 bytes), converts it (up to 4), and at last as an array."""
+
 
 def load_folder(path: Path, *, preprocess: Preprocess | None = None) -> DataSet:
     """Images by class, all of one size, classes in sorted order of their folders' names.
@@ -94,7 +97,7 @@ def _open_all(files: list[Path]) -> list[NDArray[Any]]:
     from PIL import Image
 
     pictures: list[NDArray[Any]] = []
-    left, wanted = untrusted.limit_bytes(), None
+    limit, used, wanted = untrusted.limit_bytes(), 0, None
     for file in files:
         try:
             with Image.open(file) as image:
@@ -106,12 +109,13 @@ def _open_all(files: list[Path]) -> list[NDArray[Any]]:
                 # Before a pixel is decoded: a small file can declare a huge picture.
                 _check_size(file, image.size, files[0], wanted or image.size)
                 wanted = image.size
-                left -= image.size[0] * image.size[1] * (1 if grey else 3)
-                if left < 0:
+                pixels = image.size[0] * image.size[1]
+                if used + pixels * _WORKING_BYTES > limit:
                     raise DataError(
-                        f"{file}: the images unpack to over {untrusted.limit_bytes()} bytes; "
+                        f"{file}: the images unpack to over {limit} bytes; "
                         f"{untrusted.LIMIT_VARIABLE} raises that limit"
                     )
+                used += pixels * (1 if grey else 3)
                 pictures.append(np.asarray(image.convert("L" if grey else "RGB"), np.uint8))
         except DataError:
             raise

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rapidnn.data.preprocess import Preprocess
-from rapidnn.errors import DataError
+from rapidnn.errors import ArtifactError, DataError
 from rapidnn.execute.host import run_host, shape_op
 from rapidnn.execute.inputs import as_array, check_input
 from rapidnn.execute.native import NativeNetwork, supports
@@ -23,6 +23,7 @@ from rapidnn.tables.artifact import Artifact, load_artifact, save_artifact
 from rapidnn.tables.levels import bits
 from rapidnn.tables.override import with_products
 from rapidnn.tables.program import Program
+from rapidnn.untrusted import one_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -301,5 +302,8 @@ def load(path: str | Path) -> ComposedNetwork:
         If the file is missing, damaged, foreign, or of another format version.
     """
     artifact = load_artifact(path)
-    preprocess = Preprocess.from_json(dict(artifact.preprocess))
+    try:
+        preprocess = Preprocess.from_json(dict(artifact.preprocess))
+    except DataError as error:
+        raise ArtifactError(f"{path}: {one_line(error)}") from None
     return ComposedNetwork(artifact.program, preprocess, artifact.info, artifact.levels)

@@ -38,11 +38,15 @@ def stored_validation(info: Mapping[str, Any]) -> Evaluation | None:
     record = info.get("validation")
     if not isinstance(record, Mapping):
         return None
+    from pydantic import TypeAdapter, ValidationError
+
     try:
-        fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in record.items()}
-        return Evaluation(**fields)
-    except TypeError:
+        found = TypeAdapter(Evaluation).validate_python(dict(record))
+    except ValidationError:
         return None
+    shares = (found.accuracy, found.accuracy_stderr, found.float_accuracy, found.loss, found.agreement)
+    sound = found.samples >= 1 and all(-1 <= share <= 1 for share in shares if share is not None)
+    return found if sound else None
 
 
 def accuracy_text(evaluation: Evaluation) -> str:

@@ -193,7 +193,7 @@ class ArtifactSubject:
         """The loss that its composition measured, or 0 where none is recorded: it is the same for every design."""
         found = self.composed.info.get("validation")
         loss = found.get("loss") if isinstance(found, dict) else None
-        return Measured(float(loss or 0.0), 0.0, samples)
+        return Measured(float(loss) if isinstance(loss, int | float) else 0.0, 0.0, samples)
 
 
 def float_subject(

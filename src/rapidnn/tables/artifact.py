@@ -125,6 +125,7 @@ def load_artifact(path: str | Path) -> Artifact:
         preprocess, info = document["preprocess"], document["info"]
         if not isinstance(preprocess, dict) or not isinstance(info, dict):
             raise ValueError("its preprocess and info are not objects")
+        _check_info(info)
     except (
         ValueError,
         LookupError,
@@ -137,6 +138,16 @@ def load_artifact(path: str | Path) -> Artifact:
     ) as error:
         raise ArtifactError(f"{path}: not a valid rapidnn artifact: {one_line(error)}") from None
     return Artifact(program, preprocess, info, levels)
+
+
+def _check_info(info: Mapping[str, Any]) -> None:
+    """What commands take from ``info`` where they are not told otherwise; the rest is only shown."""
+    if not isinstance(info.get("data"), str | None):
+        raise ValueError("info: the data's name is no text")
+    for key in ("seed", "calibration_samples"):
+        value = info.get(key, 0)
+        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**63:
+            raise ValueError(f"info: {key} is no whole number from 0")
 
 
 def _program(packed: Any, tensors: Mapping[str, NDArray[Any]]) -> Program:
