@@ -177,7 +177,7 @@ def _mean(found: Sequence[Gain], rival: str) -> Gain:
         geometric_mean(getattr(g, kind) for g in chosen)
         for kind in ("speed", "energy", "latency", "capacity_speed")
     )
-    return Gain("mean of the six", rival, *kinds)
+    return Gain(f"mean of {len(chosen)}", rival, *kinds)
 
 
 def _claims(
