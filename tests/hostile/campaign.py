@@ -26,6 +26,7 @@ import numpy as np
 from rapidnn.errors import RapidnnError
 
 SECONDS = 20
+"""Of the processor, for one input; ten times as many by the clock."""
 ADDRESS_SPACE = 6 << 30
 LIMIT = 64 << 20
 """What RAPIDNN_LIMIT_BYTES allows an input to unpack to; the process may not grow by twice that for one input."""
@@ -67,7 +68,8 @@ def survive(read: Any, path: Path, watch: Watch) -> tuple[str, str]:
     """``("loaded" or "refused", "")``, or ``("fault", what went wrong)``."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     watch.seen.clear()
-    signal.alarm(SECONDS)
+    signal.setitimer(signal.ITIMER_PROF, SECONDS)
+    signal.alarm(10 * SECONDS)
     watch.active = True
     outcome, wrong = "loaded", ""
     try:
@@ -83,6 +85,7 @@ def survive(read: Any, path: Path, watch: Watch) -> tuple[str, str]:
     finally:
         watch.active = False
         signal.alarm(0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) << 10
     if not wrong and watch.seen:
         wrong = f"did what it may not: {watch.seen[:3]}"
@@ -107,6 +110,7 @@ def main(name: str, seed: int, count: int, seconds: float, *, go_on: bool = Fals
     os.environ["RAPIDNN_LIMIT_BYTES"] = str(LIMIT)
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
     signal.signal(signal.SIGALRM, _too_long)
+    signal.signal(signal.SIGPROF, _too_long)
     warnings.simplefilter("ignore")
     target = targets(name)
     rng = np.random.default_rng(seed)

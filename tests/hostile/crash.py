@@ -113,7 +113,7 @@ def jobs() -> dict[str, Job]:
 
     def compose(folder: Path) -> None:
         for size in (4, 8):
-            rapidnn.compose(model, x, size, size, threads=1).save(folder / f"net-{size}.rapidnn")
+            rapidnn.compose(model, x[:100], size, size, threads=1).save(folder / f"net-{size}.rapidnn")
 
     def finetune(folder: Path) -> None:
         made = rapidnn.compose(

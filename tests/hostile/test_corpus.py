@@ -185,6 +185,11 @@ def test_long_text_is_not_read(tmp_path, monkeypatch):
 
 
 def test_messages_stay_short(tmp_path):
+    long = tmp_path / "long.yaml"
+    long.write_text("name: n\nrna: " + "x" * 10_000)
+    with pytest.raises(HardwareError) as caught:
+        load_hardware(long)
+    assert len(str(caught.value)) < 600
     assert len(untrusted.one_line("x\n" * 10**6)) < 400
     assert untrusted.one_line("a\x00b\nc") == "a b c"
     assert untrusted.one_line(ValueError()) == "ValueError"

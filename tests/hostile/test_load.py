@@ -50,7 +50,9 @@ def test_ten_thousand_layers(tmp_path):
     composed.save(path)
     again = load(path)
     assert len(again.program.steps) == 20_000
-    assert (again.accumulators(x) == composed.accumulators(x, backend="numpy")).all()
+    sums = composed.accumulators(x, backend="numpy")
+    assert (again.accumulators(x, backend="numpy") == sums).all()
+    assert sums.any()
 
 
 def test_one_neuron(tmp_path):

@@ -56,7 +56,8 @@ def load_hardware(name_or_path: str | Path, overrides: Mapping[str, str | float]
     try:
         return Hardware.model_validate(data)
     except ValidationError as error:
-        raise HardwareError(f"hardware {str(name_or_path)!r}: {_first(error, data)}") from None
+        fault = untrusted.one_line(_first(error, data))
+        raise HardwareError(f"hardware {str(name_or_path)!r}: {fault}") from None
 
 
 def cell_names() -> tuple[str, ...]:
