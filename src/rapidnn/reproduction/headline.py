@@ -64,6 +64,7 @@ class Chosen:
     inputs: int
     trained: bool
     met: bool
+    float_accuracy: float | None
     validation_loss: float | None
     loss: float | None
     zero: float
@@ -203,6 +204,7 @@ def _cases(
                 found.inputs,
                 found.subject.trained,
                 quality is not None and quality.validation_loss <= MAX_LOSS,
+                None if quality is None else quality.float_accuracy,
                 None if quality is None else quality.validation_loss,
                 None if quality is None else quality.loss,
                 sum(y.zero * y.macs for y in layers) / sum(y.macs for y in layers),

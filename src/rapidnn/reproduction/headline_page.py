@@ -78,6 +78,7 @@ def _networks(found: Study) -> str:
             c.application,
             "trained" if c.trained else "cost only",
             f"{c.weights} / {c.inputs}",
+            "" if c.float_accuracy is None else f"{100 * c.float_accuracy:.2f}",
             "" if c.validation_loss is None else f"{100 * c.validation_loss:.2f}",
             "" if c.loss is None else f"{100 * c.loss:.2f}",
             ("yes" if c.met else "no") if c.trained else "not known",
@@ -85,7 +86,16 @@ def _networks(found: Study) -> str:
         )
         for c in found.chosen
     ]
-    heads = ("application", "weights", "w / u", "loss, held out", "loss, test", "within 0.5", "zero inputs")
+    heads = (
+        "application",
+        "weights",
+        "w / u",
+        "float %",
+        "loss, held out",
+        "loss, test",
+        "within 0.5",
+        "zero inputs",
+    )
     return (
         "Cheapest of the sizes 4 / 4, 8 / 8, 16 / 16, 32 / 32 and 64 / 64 that loses at most 0.5 points of "
         "top-1 accuracy on held-out training data; where none does, the one that misses it by least. Recovery "
