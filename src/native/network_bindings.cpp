@@ -167,29 +167,43 @@ struct PyNetwork {
   // How many taps of a place may be added in 8 bits: places are cut into equal segments, as few as keep the peaks of
   // every segment at a sum of at most 255. And what the places' rows have for a base.
   static void cut_segments(const Weighted& w, Lookup& lookup) {
-    const int outs = w.channels / w.groups, blocks = (outs + kScalars - 1) / kScalars, taps = w.walk.taps;
-    const std::uint8_t* codes = w.blocks.data();
+    const int taps = w.walk.taps;
     lookup.segment = taps;
     int heaviest = 1;  // load of a whole place
-    for (int row = 0; row < w.groups * blocks * w.walk.places; ++row, codes += std::ptrdiff_t{taps} * kScalars)
-      for (int m = 0; m < kScalars; ++m) {
-        const int block = row / w.walk.places;
-        const int channel = std::min(block / blocks * outs + block % blocks * kScalars + m, w.channels - 1);
-        const PlaneTable& table = lookup.tables[w.sets > 1 ? static_cast<std::size_t>(channel) : 0];
-        std::int32_t base = 0;
-        int load = 0;
-        for (int k = 0; k < taps; ++k) {
-          base += table.base[codes[k * kScalars + m]];
-          load += table.peak[codes[k * kScalars + m]];
-        }
-        heaviest = std::max(heaviest, load);
-        while (!carries(table, codes + m, taps, lookup.segment)) {
+    each_channel(w, lookup, [&](const PlaneTable& table, const std::uint8_t* codes) {
+      std::int32_t base = 0;
+      int load = 0;
+      for (int k = 0; k < taps; ++k) {
+        base += table.base[codes[k * kScalars]];
+        load += table.peak[codes[k * kScalars]];
+      }
+      heaviest = std::max(heaviest, load);
+      lookup.base.push_back(base);
+    });
+    // Shorter segments end elsewhere, so what longer ones carried is looked at again until all carry one length.
+    for (int before = 0; before != lookup.segment;) {
+      before = lookup.segment;
+      each_channel(w, lookup, [&](const PlaneTable& table, const std::uint8_t* codes) {
+        while (!carries(table, codes, taps, lookup.segment)) {
           const int parts = (taps + lookup.segment - 1) / lookup.segment + 1;
           lookup.segment = std::min(lookup.segment - 1, (taps + parts - 1) / parts);
         }
-        lookup.base.push_back(base);
-      }
+      });
+    }
     lookup.runs_together = lookup.segment == taps ? 255 / heaviest : 1;
+  }
+
+  // Every channel of every block and place: its table, and its codes, kScalars apart.
+  template <class Action>
+  static void each_channel(const Weighted& w, const Lookup& lookup, const Action& action) {
+    const int outs = w.channels / w.groups, blocks = (outs + kScalars - 1) / kScalars;
+    const std::uint8_t* codes = w.blocks.data();
+    for (int row = 0; row < w.groups * blocks * w.walk.places; ++row, codes += std::ptrdiff_t{w.walk.taps} * kScalars)
+      for (int m = 0; m < kScalars; ++m) {
+        const int block = row / w.walk.places;
+        const int channel = std::min(block / blocks * outs + block % blocks * kScalars + m, w.channels - 1);
+        action(lookup.tables[w.sets > 1 ? static_cast<std::size_t>(channel) : 0], codes + m);
+      }
   }
 
   // Whether 8 bits carry every segment of one channel's taps.
