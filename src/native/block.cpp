@@ -30,7 +30,8 @@ Block::Block(const Network& network, const Kernels& kernels, bool use_factors, A
     : net_(network), kernels_(kernels), use_factors_(use_factors), arena_(arena), watch_(watch) {}
 
 void Block::run(const float* x, std::int64_t inputs, int lanes, int count, std::int32_t* out) {
-  lanes_ = lanes;
+  lanes_ = some_ = lanes;
+  first_lane_ = 0;
   at_.assign(net_.edges.size(), nullptr);
   left_ = net_.readers_;
   scratch_.resize(std::max<std::size_t>(scratch_.size(), kScalars * 2 * kLanes + kLanes));
@@ -133,19 +134,19 @@ void Block::scatter(const Ints& place, std::int64_t first, std::int64_t count, s
 void Block::add_terms(const std::vector<Term>& terms, std::int64_t element, int unit, std::int32_t* row) {
   for (const Term& term : terms) {
     const std::int32_t* rows = term.rows.data() + std::int64_t{unit} * term.codes;
-    const std::uint8_t* from = codes(term.edge) + element * lanes_;
-    kernels_.add_entries(rows, term.codes, from, row, static_cast<std::size_t>(lanes_));
+    const std::uint8_t* from = codes(term.edge) + element * lanes_ + first_lane_;
+    kernels_.add_entries(rows, term.codes, from, row, static_cast<std::size_t>(some_));
   }
 }
 
 void Block::emit(const Sink& sink, std::int64_t element, int unit, std::int32_t bias, std::int32_t* row) {
   if (!sink.encoded) {
-    std::int32_t* to = sums(sink.edge) + element * lanes_;
-    for (int lane = 0; lane < lanes_; ++lane) to[lane] = row[lane] + bias;
+    std::int32_t* to = sums(sink.edge) + element * lanes_ + first_lane_;
+    for (int lane = 0; lane < some_; ++lane) to[lane] = row[lane] + bias;
     return;
   }
   const ThresholdTree& tree = sink.trees[sink.trees.size() > 1 ? static_cast<std::size_t>(unit) : 0];
-  kernels_.search(tree, row, bias, codes(sink.edge) + element * lanes_, static_cast<std::size_t>(lanes_));
+  kernels_.search(tree, row, bias, codes(sink.edge) + element * lanes_ + first_lane_, static_cast<std::size_t>(some_));
 }
 
 void Block::weighted(const Weighted& layer) {

@@ -52,8 +52,12 @@ class Block {
   void weighted(const Weighted& layer);
   void weighted_samples(const Weighted& layer);
   const Outer* outer_of(const Weighted& layer) const;
-  void sum_lanes(const Weighted& layer, int position, int group, int channel, int blocks, int from, int to);
-  void add_outer(const Weighted& layer, int position, int group, int channel, int blocks, int from, std::int32_t* sums);
+  int lanes_together(const Weighted& layer, int together);
+  void sum_channels(const Weighted& layer, int position, int positions, int group, int first, int count);
+  void look_up_channels(const Weighted& layer, int position, int group, int channel, int blocks, int part,
+                        std::int32_t* sums);
+  void add_outer(const Weighted& layer, int position, int positions, int group, int channel, int blocks, int part,
+                 std::int32_t* sums);
   void look_up_lanes(const Weighted& layer, const Lookup& lookup, int group, int four, int from, int to,
                      std::int32_t* sums);
   void finish_lanes(const Weighted& layer, int position, int group, int first, int count, std::int32_t* sums);
@@ -89,6 +93,7 @@ class Block {
   Arena& arena_;
   const Watch* watch_;
   int lanes_ = 1;
+  int first_lane_ = 0, some_ = 1;  // lanes in hand: a layer may take some after the other
   std::int64_t sample_ = 0;  // with one lane: the sample in hand
   std::vector<std::uint8_t*> at_;
   std::vector<int> left_;
@@ -101,6 +106,7 @@ class Block {
   const Outer* outer_ = nullptr;  // of the layer in hand, if they are used
   std::uint8_t* image_ = nullptr;
   std::ptrdiff_t stripe_ = 0;  // of the image
+  int image_places_ = 0;       // that the image holds: the last ones made
   int image_made_ = 0;
   TapList taps_;
 };

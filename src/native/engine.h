@@ -73,18 +73,24 @@ struct LanesTask {
   const std::int8_t* weights;       // per run and tile of 16 quads: 16 channels x 64 taps; missing taps are 0
   std::ptrdiff_t block;             // from 16 channels' weights to the next 16's
   int blocks;                       // 1 or 2 times 16 channels
-  const std::uint8_t* const* runs;  // where each run starts in the first stripe; whole tiles from there may be read
+  const std::uint8_t* const* runs;  // per position where each run starts in the first stripe; whole tiles may be read
   std::ptrdiff_t stripe;            // from a stripe to the next
   int run_count, quads;             // quads of a run
-  int lanes;                        // a multiple of 64
+  int lanes;                        // a multiple of 16
+  int positions;
   bool more;                        // to be added to what is there
-  std::int32_t* sums;               // 16 * blocks channels x lanes
+  std::int32_t* sums;               // positions x 16 * blocks channels x lanes
+
+  // Where a position's sums begin.
+  std::int32_t* sums_of(int position) const {
+    return sums + static_cast<std::ptrdiff_t>(position) * blocks * kTileChannels * lanes;
+  }
 };
 
 // Four rows of codes become operands, quad by quad, of several outer products.
 struct QuadTask {
   const std::uint8_t* rows[4];
-  int lanes, codes, ranks;
+  int lanes, codes, ranks;  // lanes: a multiple of 32
   const std::uint8_t* tables;  // ranks x 256
   std::uint8_t* out;           // the first stripe's
   std::ptrdiff_t rank;         // from one rank's quad to the next rank's

@@ -91,16 +91,38 @@ void dot(const std::uint8_t* x, std::ptrdiff_t x_row, const std::int8_t* w, int 
   }
 }
 
-// Two blocks of channels by 32 lanes: tiles 0 to 3 hold sums, 4 and 5 weights, 6 and 7 operands.
-void two_blocks(const LanesTask& t, int lane) {
-  const std::ptrdiff_t row = std::ptrdiff_t{4} * t.lanes;
-  std::int32_t* sums = t.sums + lane;
-  std::int32_t* more = sums + std::ptrdiff_t{kTileChannels} * t.lanes;
+// 16 lanes of a position: a column of tiles.
+struct Column {
+  const std::uint8_t* const* runs;
+  std::ptrdiff_t offset;  // of the lanes in the image
+  std::int32_t* sums;
+};
+
+// The columns of a task, a stripe's positions one after the other: neighbours share most of their operands.
+struct Columns {
+  explicit Columns(const LanesTask& task) : t(task), count(task.positions * (task.lanes / kStripe)) {}
+
+  // Beyond the last is the last: what is computed twice is the same.
+  Column operator[](int which) const {
+    const int i = which < count ? which : count - 1;
+    const int stripe = i / t.positions, position = i % t.positions;
+    return {t.runs + static_cast<std::ptrdiff_t>(position) * t.run_count, stripe * t.stripe,
+            t.sums_of(position) + stripe * kStripe};
+  }
+
+  const LanesTask& t;
+  int count;
+};
+
+// Two blocks of channels by two columns: tiles 0 to 3 hold sums, 4 and 5 weights, 6 and 7 operands.
+void two_blocks(const LanesTask& t, const Columns& columns, int at) {
+  const Column a = columns[at], b = columns[at + 1];
+  const std::ptrdiff_t row = std::ptrdiff_t{4} * t.lanes, more = std::ptrdiff_t{kTileChannels} * t.lanes;
   if (t.more) {
-    _tile_loadd(0, sums, row);
-    _tile_loadd(1, sums + 16, row);
-    _tile_loadd(2, more, row);
-    _tile_loadd(3, more + 16, row);
+    _tile_loadd(0, a.sums, row);
+    _tile_loadd(2, a.sums + more, row);
+    _tile_loadd(1, b.sums, row);
+    _tile_loadd(3, b.sums + more, row);
   } else {
     _tile_zero(0);
     _tile_zero(1);
@@ -109,11 +131,12 @@ void two_blocks(const LanesTask& t, int lane) {
   }
   const std::int8_t* w = t.weights;
   for (int r = 0; r < t.run_count; ++r) {
-    const std::uint8_t* image = t.runs[r] + lane / kStripe * t.stripe;
-    for (int quad = 0; quad < t.quads; quad += kTileQuads, w += kTileBytes, image += kTileBytes) {
-      _tile_loadd(6, image, 64);
+    const std::uint8_t *first = a.runs[r] + a.offset, *second = b.runs[r] + b.offset;
+    for (int quad = 0; quad < t.quads;
+         quad += kTileQuads, w += kTileBytes, first += kTileBytes, second += kTileBytes) {
+      _tile_loadd(6, first, 64);
       _tile_loadd(4, w, 64);
-      _tile_loadd(7, image + t.stripe, 64);
+      _tile_loadd(7, second, 64);
       _tile_dpbsud(0, 4, 6);
       _tile_loadd(5, w + t.block, 64);
       _tile_dpbsud(1, 4, 7);
@@ -121,22 +144,21 @@ void two_blocks(const LanesTask& t, int lane) {
       _tile_dpbsud(3, 5, 7);
     }
   }
-  _tile_stored(0, sums, row);
-  _tile_stored(1, sums + 16, row);
-  _tile_stored(2, more, row);
-  _tile_stored(3, more + 16, row);
+  _tile_stored(0, a.sums, row);
+  _tile_stored(2, a.sums + more, row);
+  _tile_stored(1, b.sums, row);
+  _tile_stored(3, b.sums + more, row);
 }
 
-// One block of channels by 32 or 64 lanes: tiles 0 to 3 hold sums, 4 weights, 6 and 7 operands.
-template <bool kDouble>
-void one_block(const LanesTask& t, int lane) {
+// One block of channels by four columns: tiles 0 to 3 hold sums, 4 weights, 6 and 7 operands.
+void one_block(const LanesTask& t, const Columns& columns, int at) {
+  const Column a = columns[at], b = columns[at + 1], c = columns[at + 2], d = columns[at + 3];
   const std::ptrdiff_t row = std::ptrdiff_t{4} * t.lanes;
-  std::int32_t* sums = t.sums + lane;
   if (t.more) {
-    _tile_loadd(0, sums, row);
-    _tile_loadd(1, sums + 16, row);
-    if (kDouble) _tile_loadd(2, sums + 32, row);
-    if (kDouble) _tile_loadd(3, sums + 48, row);
+    _tile_loadd(0, a.sums, row);
+    _tile_loadd(1, b.sums, row);
+    _tile_loadd(2, c.sums, row);
+    _tile_loadd(3, d.sums, row);
   } else {
     _tile_zero(0);
     _tile_zero(1);
@@ -145,35 +167,31 @@ void one_block(const LanesTask& t, int lane) {
   }
   const std::int8_t* w = t.weights;
   for (int r = 0; r < t.run_count; ++r) {
-    const std::uint8_t* image = t.runs[r] + lane / kStripe * t.stripe;
-    for (int quad = 0; quad < t.quads; quad += kTileQuads, w += kTileBytes, image += kTileBytes) {
+    const std::uint8_t *first = a.runs[r] + a.offset, *second = b.runs[r] + b.offset;
+    const std::uint8_t *third = c.runs[r] + c.offset, *fourth = d.runs[r] + d.offset;
+    for (std::ptrdiff_t at = 0, end = std::ptrdiff_t{(t.quads + kTileQuads - 1) / kTileQuads} * kTileBytes; at < end;
+         at += kTileBytes, w += kTileBytes) {
       _tile_loadd(4, w, 64);
-      _tile_loadd(6, image, 64);
-      _tile_loadd(7, image + t.stripe, 64);
+      _tile_loadd(6, first + at, 64);
+      _tile_loadd(7, second + at, 64);
       _tile_dpbsud(0, 4, 6);
       _tile_dpbsud(1, 4, 7);
-      if (kDouble) {
-        _tile_loadd(6, image + 2 * t.stripe, 64);
-        _tile_loadd(7, image + 3 * t.stripe, 64);
-        _tile_dpbsud(2, 4, 6);
-        _tile_dpbsud(3, 4, 7);
-      }
+      _tile_loadd(6, third + at, 64);
+      _tile_loadd(7, fourth + at, 64);
+      _tile_dpbsud(2, 4, 6);
+      _tile_dpbsud(3, 4, 7);
     }
   }
-  _tile_stored(0, sums, row);
-  _tile_stored(1, sums + 16, row);
-  if (kDouble) _tile_stored(2, sums + 32, row);
-  if (kDouble) _tile_stored(3, sums + 48, row);
+  _tile_stored(0, a.sums, row);
+  _tile_stored(1, b.sums, row);
+  _tile_stored(2, c.sums, row);
+  _tile_stored(3, d.sums, row);
 }
 
 void dot_lanes(const LanesTask& t) {
-  int lane = 0;
-  if (t.blocks == 2) {
-    for (; lane < t.lanes; lane += 32) two_blocks(t, lane);
-  } else {
-    for (; lane + 64 <= t.lanes; lane += 64) one_block<true>(t, lane);
-    for (; lane < t.lanes; lane += 32) one_block<false>(t, lane);
-  }
+  const Columns columns(t);
+  for (int i = 0; i < columns.count; i += t.blocks == 2 ? 2 : 4)
+    t.blocks == 2 ? two_blocks(t, columns, i) : one_block(t, columns, i);
 }
 
 // The processor has the tiles, and the system lets this process use them.

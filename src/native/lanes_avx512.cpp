@@ -13,14 +13,14 @@ namespace {
 
 // Four channels by 64 lanes (or 32) in registers.
 template <int L>
-void dot_block(const LanesTask& t, const std::int8_t* w, int lane, std::int32_t* sums) {
+void dot_block(const LanesTask& t, const std::uint8_t* const* runs, const std::int8_t* w, int lane, std::int32_t* sums) {
   constexpr int kRows = 4;
   __m512i acc[kRows][L];
   for (int m = 0; m < kRows; ++m)
     for (int l = 0; l < L; ++l)
       acc[m][l] = t.more ? _mm512_loadu_si512(sums + m * t.lanes + lane + 16 * l) : _mm512_setzero_si512();
   for (int r = 0; r < t.run_count; ++r) {
-    const std::uint8_t* image = t.runs[r] + lane / kStripe * t.stripe;
+    const std::uint8_t* image = runs[r] + lane / kStripe * t.stripe;
     for (int tile = 0; tile < t.quads; tile += kTileQuads, w += kTileBytes) {
       const int quads = t.quads - tile < kTileQuads ? t.quads - tile : kTileQuads;
       for (int q = 0; q < quads; ++q, image += 4 * kStripe) {
@@ -50,19 +50,23 @@ inline __m512i decode_64(const std::uint8_t* table, bool few, __m512i index) {
 }  // namespace
 
 void dot_lanes(const LanesTask& t) {
-  for (int m = 0; m < kTileChannels * t.blocks; m += 4) {
-    const std::int8_t* w = t.weights + m / kTileChannels * t.block + m % kTileChannels * 64;
-    std::int32_t* sums = t.sums + m * t.lanes;
-    int lane = 0;
-    for (; lane + 64 <= t.lanes; lane += 64) dot_block<4>(t, w, lane, sums);
-    for (; lane < t.lanes; lane += 32) dot_block<2>(t, w, lane, sums);
-  }
+  for (int p = 0; p < t.positions; ++p)
+    for (int m = 0; m < kTileChannels * t.blocks; m += 4) {
+      const std::uint8_t* const* runs = t.runs + static_cast<std::ptrdiff_t>(p) * t.run_count;
+      const std::int8_t* w = t.weights + m / kTileChannels * t.block + m % kTileChannels * 64;
+      std::int32_t* sums = t.sums_of(p) + m * t.lanes;
+      int lane = 0;
+      for (; lane + 64 <= t.lanes; lane += 64) dot_block<4>(t, runs, w, lane, sums);
+      for (; lane < t.lanes; lane += 32) dot_block<2>(t, runs, w, lane, sums);
+    }
 }
 
 void quads(const QuadTask& t) {
   for (int lane = 0; lane < t.lanes; lane += 64) {
+    const int stripes = t.lanes - lane >= 64 ? 4 : 2;
+    const __mmask64 active = stripes == 4 ? ~__mmask64{0} : 0xFFFFFFFF;
     __m512i row[4], pair[4], four[4], out[4];
-    for (int i = 0; i < 4; ++i) row[i] = _mm512_loadu_si512(t.rows[i] + lane);
+    for (int i = 0; i < 4; ++i) row[i] = _mm512_maskz_loadu_epi8(active, t.rows[i] + lane);
     for (int i = 0; i < 2; ++i) {
       pair[2 * i] = _mm512_unpacklo_epi8(row[2 * i], row[2 * i + 1]);
       pair[2 * i + 1] = _mm512_unpackhi_epi8(row[2 * i], row[2 * i + 1]);
@@ -78,7 +82,7 @@ void quads(const QuadTask& t) {
     out[2] = _mm512_shuffle_i32x4(b, d, 0x88);
     out[3] = _mm512_shuffle_i32x4(b, d, 0xDD);
     for (int rank = 0; rank < t.ranks; ++rank)
-      for (int i = 0; i < 4; ++i)
+      for (int i = 0; i < stripes; ++i)
         _mm512_storeu_si512(t.out + rank * t.rank + (lane / kStripe + i) * t.stripe,
                             decode_64(t.tables + 256 * rank, t.codes <= 64, out[i]));
   }

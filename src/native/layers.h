@@ -61,6 +61,7 @@ struct Outer {
   Ints image;                         // per place the source position, -1 for padding
   Ints run_start;                     // output positions x runs: a place of the image
   int runs = 0, width = 1;            // places of a run, one after the other
+  int row = 1;                        // places of a row, which no run leaves
   int quads = 0;                      // per place and rank
   int down = 0;                       // sums are products times 2**down; then there is no rest
   bool factors = false;               // whether the one outer product is that of weights and inputs themselves

@@ -248,7 +248,7 @@ struct PyNetwork {
 
   void outer(Array<std::uint8_t> operand, Array<std::uint8_t> zero, Array<std::int8_t> weights,
              Array<std::int32_t> correction, Array<std::int32_t> image, Array<std::int32_t> run_start, int runs,
-             int width, int down, bool factors) {
+             int width, int row, int down, bool factors) {
     Weighted& w = net.steps.back().weighted;
     Outer& o = w.outer;
     o.ranks = static_cast<int>(zero.size());
@@ -260,6 +260,7 @@ struct PyNetwork {
     o.run_start = copy(run_start);
     o.runs = runs;
     o.width = width;
+    o.row = row;
     o.down = down;
     o.factors = factors;
     o.quads = (w.walk.taps + 3) / 4;
@@ -397,7 +398,7 @@ void bind_network(nb::module_& m) {
       .def("factors", &PyNetwork::factors, "weights"_a, "operand"_a, "correction"_a, "zero"_a)
       .def("rough", &PyNetwork::rough, "weights"_a, "operand"_a, "correction"_a, "zero"_a, "residual"_a, "segment"_a)
       .def("outer", &PyNetwork::outer, "operand"_a, "zero"_a, "weights"_a, "correction"_a, "image"_a, "run_start"_a,
-           "runs"_a, "width"_a, "down"_a, "factors"_a)
+           "runs"_a, "width"_a, "row"_a, "down"_a, "factors"_a)
       .def("rest", &PyNetwork::rest, "table"_a, "base"_a, "shift"_a)
       .def("term", &PyNetwork::term, "edge"_a, "rows"_a, "codes"_a)
       .def("pooled", &PyNetwork::pooled, "out"_a, "source"_a, "index"_a, "taps"_a, "row"_a, "unit"_a)

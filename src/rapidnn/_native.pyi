@@ -154,6 +154,7 @@ class Network:
         run_start: NDArray[np.int32],
         runs: int,
         width: int,
+        row: int,
         down: int,
         factors: bool,
     ) -> None: ...

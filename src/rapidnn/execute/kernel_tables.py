@@ -77,7 +77,7 @@ def _outer(
     *,
     factors: bool = False,
 ) -> None:
-    image, start, width = layout.image(
+    image, start, width, row = layout.image(
         step, program.shapes[step.source], program.shapes[step.name], codes.shape[2]
     )
     packed = packing.pack_outer(codes, split, len(step.products), width)
@@ -90,6 +90,7 @@ def _outer(
         start.reshape(-1),
         start.shape[1],
         width,
+        row,
         split.down,
         factors,
     )

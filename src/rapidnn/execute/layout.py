@@ -33,18 +33,18 @@ def walk(step: WeightedSum, source: Shape, shape: Shape, places: int) -> tuple[I
     return _int32(first), _int32(place[real]), _int32(base[real])
 
 
-def image(step: WeightedSum, source: Shape, shape: Shape, places: int) -> tuple[Int32, Int32, int]:
+def image(step: WeightedSum, source: Shape, shape: Shape, places: int) -> tuple[Int32, Int32, int, int]:
     """The padded input as a line of places.
 
     Returns
     -------
-    The source position at each place, -1 for padding; the first place of every run, ``(output positions, runs)``; and
-    how many places follow one another in a run.
+    The source position at each place, -1 for padding; the first place of every run, ``(output positions, runs)``,
+    ascending; how many places follow one another in a run; and how many in a row, which a run never leaves.
     """
     if step.window is None:
         count = math.prod(source[:-1]) * places
         row = _int32(np.arange(count))
-        return row, row.reshape(-1, places), 1
+        return row, row.reshape(-1, places), 1, 1
     w, spatial = step.window, shape[1:]
     grid = np.pad(np.arange(math.prod(source[1:])).reshape(source[1:]), w.padding, constant_values=-1)
     line = np.arange(grid.size).reshape(1, 1, *grid.shape)
@@ -52,7 +52,7 @@ def image(step: WeightedSum, source: Shape, shape: Shape, places: int) -> tuple[
     found = taps(line, w.kernel, w.stride, none, w.dilation, spatial)
     start = np.stack([values.reshape(-1) for _, values, _ in found], axis=1)
     width = w.kernel[-1] if w.dilation[-1] == 1 else 1
-    return _int32(grid.reshape(-1)), _int32(start[:, ::width]), width
+    return _int32(grid.reshape(-1)), _int32(start[:, ::width]), width, grid.shape[-1]
 
 
 def _int32(values: NDArray[Any]) -> Int32:
