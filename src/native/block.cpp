@@ -4,6 +4,11 @@
 #include <cstring>
 
 namespace rapidnn {
+namespace {
+
+constexpr std::int64_t kPart = 512;  // of a sample's inputs
+
+}  // namespace
 
 std::uint8_t* Arena::take(std::size_t bytes) {
   Buffer* best = nullptr;
@@ -26,44 +31,67 @@ void Arena::give(std::uint8_t* buffer) {
     if (b.data == buffer) b.free = true;
 }
 
-Block::Block(const Network& network, const Kernels& kernels, bool use_factors, Arena& arena, const Watch* watch)
-    : net_(network), kernels_(kernels), use_factors_(use_factors), arena_(arena), watch_(watch) {}
-
-void Block::run(const float* x, std::int64_t inputs, int lanes, int count, std::int32_t* out) {
-  lanes_ = some_ = lanes;
-  first_lane_ = 0;
+const std::vector<std::uint8_t*>& Block::Edges::hold(const Piece& piece) {
   at_.assign(net_.edges.size(), nullptr);
-  left_ = net_.readers_;
-  scratch_.resize(std::max<std::size_t>(scratch_.size(), kScalars * 2 * kLanes + kLanes));
-  const int samples = lanes == 1 ? count : 1;
+  std::vector<int> left = net_.readers_;
+  std::vector<std::uint8_t*> held(net_.edges.size(), nullptr);
+  const int samples = piece.lanes == 1 ? piece.count : piece.lanes;
   for (std::size_t i = 0; i < net_.steps.size(); ++i) {
-    const Step& step = net_.steps[i];
-    const EdgeInfo& info = net_.edges[static_cast<std::size_t>(step.out)];
-    const auto size = static_cast<std::size_t>(info.elements * lanes * samples) * (info.accumulator ? 4 : 1);
-    at_[static_cast<std::size_t>(step.out)] = arena_.take(size);
-    const Dot* dot = step.kind == Step::kWeighted && lanes == 1 ? dot_of(step.weighted, samples) : nullptr;
+    const auto out = static_cast<std::size_t>(net_.steps[i].out);
+    const EdgeInfo& info = net_.edges[out];
+    at_[out] = held[out] = arena_.take(static_cast<std::size_t>(info.elements * samples) * (info.accumulator ? 4 : 1));
+    for (int read : net_.reads_[i]) {
+      const auto edge = static_cast<std::size_t>(read);
+      if (--left[edge] > 0) continue;
+      arena_.give(held[edge]);
+      held[edge] = nullptr;
+    }
+  }
+  for (std::uint8_t* buffer : held)
+    if (buffer != nullptr) arena_.give(buffer);
+  return at_;
+}
+
+Block::Block(const Network& network, const Kernels& kernels, bool use_factors, Member member, const Watch* watch)
+    : net_(network), kernels_(kernels), use_factors_(use_factors), member_(member), watch_(watch) {}
+
+void Block::run(const Piece& piece, const std::vector<std::uint8_t*>& edges, const float* x, std::int64_t inputs,
+                std::int32_t* out) {
+  lanes_ = some_ = piece.lanes;
+  first_lane_ = 0;
+  at_ = edges;
+  x += piece.first * inputs;
+  scratch_.resize(std::max<std::size_t>(scratch_.size(), kScalars * 2 * kLanes + kLanes));
+  const int samples = lanes_ == 1 ? piece.count : 1;
+  for (const Step& step : net_.steps) {
+    const Dot* dot = step.kind == Step::kWeighted && lanes_ == 1 ? dot_of(step.weighted, samples) : nullptr;
     if (dot != nullptr) {
       weighted_dots(step.weighted, *dot, samples);
     } else {
-      for (sample_ = 0; sample_ < samples; ++sample_) run_step(step, x + sample_ * inputs, inputs, count);
+      for (sample_ = 0; sample_ < samples; ++sample_) run_step(step, x + sample_ * inputs, inputs, piece.count);
     }
     sample_ = 0;
-    if (watch_ != nullptr) show(step.out, count);
-    for (int edge : net_.reads_[i]) release(edge);
+    member_.crew.meet();
+    if (watch_ != nullptr && member_.number == 0) show(step.out, piece);
   }
+  const Share mine = member_.share(piece.count);
+  give_out(mine.first, mine.last, out + piece.first * static_cast<std::int64_t>(net_.output_index.size()));
+  member_.crew.meet();  // the next piece takes the room
+}
+
+// The outputs of some of a piece's samples.
+void Block::give_out(std::int64_t from, std::int64_t to, std::int32_t* out) {
   const bool wide = net_.edges[static_cast<std::size_t>(net_.output)].accumulator;
   const auto outputs = static_cast<std::int64_t>(net_.output_index.size());
-  for (int n = 0; n < count; ++n) {
-    sample_ = lanes == 1 ? n : 0;
+  for (std::int64_t n = from; n < to; ++n) {
+    sample_ = lanes_ == 1 ? n : 0;
     for (std::int64_t i = 0; i < outputs; ++i) {
       const std::int64_t element = net_.output_index[static_cast<std::size_t>(i)];
-      const std::int64_t from = lanes == 1 ? element : element * lanes + n;
-      out[n * outputs + i] = wide ? sums(net_.output)[from] : codes(net_.output)[from];
+      const std::int64_t at = lanes_ == 1 ? element : element * lanes_ + n;
+      out[n * outputs + i] = wide ? sums(net_.output)[at] : codes(net_.output)[at];
     }
   }
   sample_ = 0;
-  for (std::uint8_t* buffer : at_)
-    if (buffer != nullptr) arena_.give(buffer);
 }
 
 void Block::run_step(const Step& step, const float* x, std::int64_t inputs, int count) {
@@ -79,38 +107,32 @@ void Block::run_step(const Step& step, const float* x, std::int64_t inputs, int 
   }
 }
 
-void Block::release(int edge) {
-  auto e = static_cast<std::size_t>(edge);
-  if (--left_[e] == 0) {
-    arena_.give(at_[e]);
-    at_[e] = nullptr;
-  }
-}
-
 // Samples are encoded in their own order, then a byte goes where its edge has it.
 void Block::encode_input(const Step& step, const float* x, std::int64_t inputs, int count) {
-  constexpr std::int64_t kPart = 512;
   std::uint8_t* out = codes(step.out);
-  std::int32_t keys[kPart];
   const int rows = lanes_ == 1 ? 1 : count;
   const bool straight = lanes_ == 1 && step.place.empty();
   encoded_.resize(static_cast<std::size_t>(lanes_) * kPart);
-  for (std::int64_t from = 0; from < inputs; from += kPart) {
-    const std::int64_t part = std::min(kPart, inputs - from);
-    for (int row = 0; row < rows; ++row) {
-      for (std::int64_t i = 0; i < part; ++i) {
-        const float plain = x[row * inputs + from + i] + 0.0f;  // -0 becomes +0
-        std::int32_t bits;
-        std::memcpy(&bits, &plain, sizeof bits);
-        keys[i] = bits ^ ((bits >> 31) & 0x7FFFFFFF);  // ascends with the value
-      }
-      kernels_.search(step.tree, keys, 0, straight ? out + from : encoded_.data() + row * kPart,
-                      static_cast<std::size_t>(part));
-    }
+  const Share mine = member_.share(inputs, 16);
+  for (std::int64_t from = mine.first; from < mine.last; from += kPart) {
+    const std::int64_t part = std::min(kPart, mine.last - from);
+    for (int row = 0; row < rows; ++row)
+      encode_row(step, x + row * inputs + from, part, straight ? out + from : encoded_.data() + row * kPart);
     if (straight) continue;
     for (int row = rows; row < lanes_; ++row) std::memcpy(encoded_.data() + row * kPart, encoded_.data(), kPart);
     scatter(step.place, from, part, kPart, out);
   }
+}
+
+void Block::encode_row(const Step& step, const float* x, std::int64_t count, std::uint8_t* to) {
+  std::int32_t keys[kPart];
+  for (std::int64_t i = 0; i < count; ++i) {
+    const float plain = x[i] + 0.0f;  // -0 becomes +0
+    std::int32_t bits;
+    std::memcpy(&bits, &plain, sizeof bits);
+    keys[i] = bits ^ ((bits >> 31) & 0x7FFFFFFF);  // ascends with the value
+  }
+  kernels_.search(step.tree, keys, 0, to, static_cast<std::size_t>(count));
 }
 
 // encoded_, a row per lane, to the elements of the inputs from `first` on.
@@ -164,8 +186,10 @@ void Block::weighted_whole(const Weighted& layer) {
   const int taps = layer.walk.taps, places = layer.walk.places;
   const std::size_t table = static_cast<std::size_t>(layer.weight_size) * layer.input_size;
   std::int32_t* row = scratch_.data();
-  for (int p = 0; p < layer.walk.positions(); ++p)
-    for (int channel = 0; channel < layer.channels; ++channel) {
+  const Share mine = member_.share(std::int64_t{layer.walk.positions()} * layer.channels);
+  for (std::int64_t element = mine.first; element < mine.last; ++element) {
+    const int p = static_cast<int>(element / layer.channels), channel = static_cast<int>(element % layer.channels);
+    {
       const int g = channel / outs, within = channel % outs;
       const std::size_t block = static_cast<std::size_t>(g) * blocks + within / kScalars;
       const std::int32_t* products = layer.whole.data() + (layer.sets > 1 ? channel * table : 0);
@@ -182,11 +206,11 @@ void Block::weighted_whole(const Weighted& layer) {
           for (int lane = 0; lane < lanes_; ++lane) row[lane] += entries[in[lane]];
         }
       }
-      const std::int64_t element = std::int64_t{p} * layer.channels + channel;
       const int unit = layer.sets > 1 ? channel : 0;
       add_terms(layer.terms, element, unit, row);
       emit(layer.sink, element, unit, 0, row);
     }
+  }
 }
 
 }  // namespace rapidnn

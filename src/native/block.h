@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "crew.h"
 #include "network.h"
 
 namespace rapidnn {
@@ -26,15 +27,33 @@ class Arena {
   std::vector<Buffer> buffers_;
 };
 
+// Samples that go through the network together. lanes 64 or 128: count <= lanes of them side by side, the lanes left over
+// repeat the first. lanes 1: one after the other, each with its own stretch of every edge.
+struct Piece {
+  std::int64_t first;
+  int lanes, count;
+};
+
+// One thread's work on blocks; the members of a crew share the edges.
 class Block {
  public:
-  Block(const Network& network, const Kernels& kernels, bool use_factors, Arena& arena, const Watch* watch = nullptr);
+  Block(const Network& network, const Kernels& kernels, bool use_factors, Member member, const Watch* watch);
 
-  // lanes 64 or 128: count <= lanes samples side by side, the lanes left over repeat the first. lanes 1: count samples
-  // one after the other, each with its own stretch of every edge.
-  void run(const float* x, std::int64_t inputs, int lanes, int count, std::int32_t* out);
+  // Room for the edges of one piece after the other.
+  class Edges {
+   public:
+    explicit Edges(const Network& network) : net_(network) {}
+    const std::vector<std::uint8_t*>& hold(const Piece& piece);
 
-  std::int64_t first_sample = 0;  // of the block, in the buffers of watched edges
+   private:
+    const Network& net_;
+    Arena arena_;
+    std::vector<std::uint8_t*> at_;
+  };
+
+  // x and out are those of all samples.
+  void run(const Piece& piece, const std::vector<std::uint8_t*>& edges, const float* x, std::int64_t inputs,
+           std::int32_t* out);
 
  private:
   std::uint8_t* codes(int edge) const { return codes_of(edge, sample_); }
@@ -48,7 +67,9 @@ class Block {
   }
   void run_step(const Step& step, const float* x, std::int64_t inputs, int count);
   void encode_input(const Step& step, const float* x, std::int64_t inputs, int count);
+  void encode_row(const Step& step, const float* x, std::int64_t count, std::uint8_t* to);
   void scatter(const Ints& place, std::int64_t first, std::int64_t count, std::int64_t row, std::uint8_t* out);
+  void give_out(std::int64_t from, std::int64_t to, std::int32_t* out);
   void weighted(const Weighted& layer);
   void weighted_samples(const Weighted& layer);
   const Outer* outer_of(const Weighted& layer) const;
@@ -84,19 +105,18 @@ class Block {
   void emit_channels(const Weighted& layer, std::int64_t element, int channel, int count, std::int32_t* row,
                      const Ints& added);
   void add_terms(const std::vector<Term>& terms, std::int64_t element, int unit, std::int32_t* row);
-  void release(int edge);
-  void show(int edge, int count) const;
+  void show(int edge, const Piece& piece) const;
 
   const Network& net_;
   const Kernels& kernels_;
   bool use_factors_;
-  Arena& arena_;
+  const Member member_;
   const Watch* watch_;
+  Arena arena_;  // of images
   int lanes_ = 1;
   int first_lane_ = 0, some_ = 1;  // lanes in hand: a layer may take some after the other
   std::int64_t sample_ = 0;  // with one lane: the sample in hand
   std::vector<std::uint8_t*> at_;
-  std::vector<int> left_;
   std::vector<std::int32_t, Aligned<std::int32_t>> scratch_;
   std::vector<std::uint8_t, Aligned<std::uint8_t>> patch_;
   std::vector<std::uint16_t> rows_;  // of the residual table, per tap

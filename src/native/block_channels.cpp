@@ -39,11 +39,15 @@ void Block::weighted_channels(const Weighted& layer) {
   task.shift = layer.by_input.shift;
   task.entries = layer.weight_size;
   task.sums = scratch_.data();
-  for (int p = 0; p < layer.walk.positions(); ++p)
+  const bool many = layer.walk.positions() > 1;
+  const Share positions = many ? member_.share(layer.walk.positions()) : Share{0, 1};
+  const Share channels = many ? Share{0, outs} : member_.share(outs, kLanes);
+  if (channels.first == channels.last) return;
+  for (auto p = static_cast<int>(positions.first); p < positions.last; ++p)
     for (int g = 0; g < layer.groups; ++g) {
       const std::int32_t base = list_taps(layer, p, g);
-      for (int o = 0; o < outs; o += kListVectors * kLanes) {
-        const int count = std::min(kListVectors * kLanes, outs - o), channel = g * outs + o;
+      for (auto o = static_cast<int>(channels.first); o < channels.last; o += kListVectors * kLanes) {
+        const int count = std::min(kListVectors * kLanes, static_cast<int>(channels.last) - o), channel = g * outs + o;
         task.offset = o;
         kernels_.lookup_list(task, (count + kLanes - 1) / kLanes);
         for (int i = 0; i < count; ++i) task.sums[i] += base;

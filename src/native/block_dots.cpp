@@ -30,13 +30,18 @@ void Block::weighted_dots(const Weighted& layer, const Dot& dot, int samples) {
   patch_.resize(static_cast<std::size_t>(row * most) + kLanes);
   scratch_.resize(std::max(scratch_.size(), static_cast<std::size_t>(most * kLanes) + kLanes));
   if (rest) rows_.resize(static_cast<std::size_t>(taps * most));
-  for (std::int64_t q = 0; q < all; q += most)
+  // Few rows are not worth sharing: their channels are.
+  const bool many = all >= std::int64_t{member_.crew.size()} * kernels_.panel;
+  const Share shared = many ? member_.share(all, kernels_.panel) : Share{0, all};
+  const Share mine = many ? Share{0, blocks} : member_.share(blocks);
+  if (mine.first == mine.last) return;
+  for (std::int64_t q = shared.first; q < shared.last; q += most)
     for (int g = 0; g < layer.groups; ++g) {
-      const std::int64_t rows = std::min(most, all - q);
+      const std::int64_t rows = std::min(most, shared.last - q);
       for (std::int64_t m = 0; m < rows; ++m)
         fill_patch(layer, dot, (q + m) / positions, (q + m) % positions, g, patch_.data() + m * row,
                    rest ? rows_.data() + m * taps : nullptr);
-      for (int b = 0; b < blocks; ++b) {
+      for (auto b = static_cast<int>(mine.first); b < mine.last; ++b) {
         const std::int8_t* w = dot.factors.data() + (static_cast<std::size_t>(g) * blocks + b) * dot.quads * 4 * kLanes;
         const std::uint8_t* columns =
             layer.columns.data() + static_cast<std::size_t>(g) * taps * layer.column_width + b * kLanes;

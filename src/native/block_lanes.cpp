@@ -38,12 +38,15 @@ void Block::weighted_samples(const Weighted& layer) {
     stripe_ = image_places_ * place_quads(*outer_) * layer.groups * 4 * kStripe + kTileBytes;
     image_ = arena_.take(static_cast<std::size_t>(stripe_) * (some_ / kStripe));
   }
-  for (first_lane_ = 0; first_lane_ < lanes_; first_lane_ += some_) {
-    image_made_ = 0;
-    for (int p = 0; p < positions; p += together)
+  const Share mine = positions > 1 ? member_.share(positions, together) : Share{0, 1};
+  const Share channels = positions > 1 ? Share{0, outs} : member_.share(outs, kChannels);
+  for (first_lane_ = 0; first_lane_ < lanes_ && mine.first < mine.last; first_lane_ += some_) {
+    image_made_ = outer_ != nullptr ? outer_->run_start[static_cast<std::size_t>(mine.first) * outer_->runs] : 0;
+    for (auto p = static_cast<int>(mine.first); p < mine.last; p += together)
       for (int g = 0; g < layer.groups; ++g)
-        for (int o = 0; o < outs; o += step)
-          sum_channels(layer, p, std::min(together, positions - p), g, o, std::min(step, outs - o));
+        for (auto o = static_cast<int>(channels.first); o < channels.last; o += step)
+          sum_channels(layer, p, std::min(together, static_cast<int>(mine.last) - p), g, o,
+                       std::min(step, static_cast<int>(channels.last) - o));
   }
   first_lane_ = 0;
   some_ = lanes_;

@@ -8,9 +8,9 @@ namespace rapidnn {
 
 void Block::pooled(const Step& step) {
   const Windows& w = step.windows;
-  const auto outputs = net_.edges[static_cast<std::size_t>(step.out)].elements;
+  const Share mine = member_.share(net_.edges[static_cast<std::size_t>(step.out)].elements);
   std::int32_t* row = scratch_.data();
-  for (std::int64_t e = 0; e < outputs; ++e) {
+  for (std::int64_t e = mine.first; e < mine.last; ++e) {
     std::fill(row, row + lanes_, 0);
     for (int k = 0; k < w.taps; ++k) {
       const std::int32_t from = w.index[static_cast<std::size_t>(e * w.taps + k)];
@@ -23,9 +23,9 @@ void Block::pooled(const Step& step) {
 }
 
 void Block::code_sum(const Step& step) {
-  const auto outputs = net_.edges[static_cast<std::size_t>(step.out)].elements;
+  const Share mine = member_.share(net_.edges[static_cast<std::size_t>(step.out)].elements);
   std::int32_t* row = scratch_.data();
-  for (std::int64_t e = 0; e < outputs; ++e) {
+  for (std::int64_t e = mine.first; e < mine.last; ++e) {
     std::fill(row, row + lanes_, step.offset.empty() ? 0 : step.offset[static_cast<std::size_t>(e)]);
     add_terms(step.terms, e, 0, row);
     emit(step.sink, e, 0, 0, row);
@@ -33,9 +33,9 @@ void Block::code_sum(const Step& step) {
 }
 
 void Block::product(const Step& step) {
-  const auto outputs = net_.edges[static_cast<std::size_t>(step.out)].elements;
+  const Share mine = member_.share(net_.edges[static_cast<std::size_t>(step.out)].elements);
   std::int32_t* row = scratch_.data();
-  for (std::int64_t e = 0; e < outputs; ++e) {
+  for (std::int64_t e = mine.first; e < mine.last; ++e) {
     const auto at = static_cast<std::size_t>(2 * e);
     const std::uint8_t* left = codes(step.sources[0]) + std::int64_t{step.index[at]} * lanes_;
     const std::uint8_t* right = codes(step.sources[1]) + std::int64_t{step.index[at + 1]} * lanes_;
@@ -46,12 +46,13 @@ void Block::product(const Step& step) {
 }
 
 void Block::encode(const Step& step) {
-  const auto outputs = net_.edges[static_cast<std::size_t>(step.out)].elements;
+  const Share mine = member_.share(net_.edges[static_cast<std::size_t>(step.out)].elements);
   const std::int32_t* from = sums(step.source);
   if (step.sink.trees.size() == 1) {
-    kernels_.search(step.sink.trees[0], from, 0, codes(step.out), static_cast<std::size_t>(outputs * lanes_));
+    kernels_.search(step.sink.trees[0], from + mine.first * lanes_, 0, codes(step.out) + mine.first * lanes_,
+                    static_cast<std::size_t>((mine.last - mine.first) * lanes_));
   } else {
-    for (std::int64_t e = 0; e < outputs; ++e) {
+    for (std::int64_t e = mine.first; e < mine.last; ++e) {
       const ThresholdTree& tree = step.sink.trees[static_cast<std::size_t>(step.unit[static_cast<std::size_t>(e)])];
       kernels_.search(tree, from + e * lanes_, 0, codes(step.out) + e * lanes_, static_cast<std::size_t>(lanes_));
     }
@@ -60,9 +61,9 @@ void Block::encode(const Step& step) {
 
 void Block::max_pool(const Step& step) {
   const Windows& w = step.windows;
-  const auto outputs = net_.edges[static_cast<std::size_t>(step.out)].elements;
+  const Share mine = member_.share(net_.edges[static_cast<std::size_t>(step.out)].elements, w.together);
   const std::int64_t width = std::int64_t{w.together} * lanes_;
-  for (std::int64_t e = 0; e < outputs; e += w.together) {
+  for (std::int64_t e = mine.first; e < mine.last; e += w.together) {
     std::uint8_t* to = codes(step.out) + e * lanes_;
     std::memset(to, 0, static_cast<std::size_t>(width));
     for (int k = 0; k < w.taps; ++k) {
@@ -75,10 +76,10 @@ void Block::max_pool(const Step& step) {
 }
 
 void Block::gather(const Step& step) {
-  const auto outputs = net_.edges[static_cast<std::size_t>(step.out)].elements;
+  const Share mine = member_.share(net_.edges[static_cast<std::size_t>(step.out)].elements);
   const auto count = static_cast<std::int32_t>(step.sources.size());
-  for (std::int64_t e = 0, run = 0; e < outputs; e += run) {
-    run = step.together[static_cast<std::size_t>(e)];
+  for (std::int64_t e = mine.first, run = 0; e < mine.last; e += run) {
+    run = std::min<std::int64_t>(step.together[static_cast<std::size_t>(e)], mine.last - e);
     const std::int64_t width = run * lanes_;
     std::uint8_t* to = codes(step.out) + e * lanes_;
     const std::int32_t at = step.index[static_cast<std::size_t>(e)];

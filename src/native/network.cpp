@@ -31,10 +31,8 @@ class Entered {
 // A rest of this many samples is worth a whole vector of them; fewer go one by one.
 constexpr std::int64_t kWorthAVector = 12;
 
-struct Piece {
-  std::int64_t first;
-  int lanes, count;
-};
+// Fewer taps than this are looked up before another thread has started.
+constexpr std::int64_t kWorthAThread = 1 << 21;
 
 // Samples that one thread takes one after the other share the weights in its cache.
 constexpr std::int64_t kMaxInTurn = 64;
@@ -64,12 +62,14 @@ void Network::seal() {
   readers_.assign(edges.size(), 0);
   reads_.clear();
   double_width_ = true;
+  taps_ = 0;
   for (const Step& step : steps) {
     std::vector<int> read = step.sources;
     if (step.kind == Step::kWeighted) {
       read.push_back(step.weighted.source);
       // Sums of three planes, four rows and two vectors would not fit the registers.
       const Weighted& layer = step.weighted;
+      taps_ += static_cast<std::int64_t>(layer.walk.base.size()) * layer.walk.taps * (layer.channels / layer.groups);
       const Lookup& lookup = layer.outer.ranks > 0 ? layer.outer.lookup : layer.plain;
       for (const PlaneTable& table : lookup.tables) double_width_ = double_width_ && table.planes < 3;
       for (const Term& term : step.weighted.terms) read.push_back(term.edge);
@@ -91,39 +91,73 @@ bool Network::prefers_dots(const Kernels& kernels, bool use_factors) const {
   });
 }
 
-void Network::run(const float* x, std::int64_t samples, std::int64_t inputs, std::int32_t* out, int threads,
-                  const Kernels& kernels, bool use_factors, const Watch* watch) const {
-  const auto outputs = static_cast<std::int64_t>(output_index.size());
-  const std::vector<Piece> pieces = split(samples, threads, !prefers_dots(kernels, use_factors),
-                                          double_width_ && kernels.double_width);
-  std::atomic<std::size_t> next{0};
+namespace {
+
+// Calls work(number) on up to `threads` threads, this one among them; before, start(how many there are). What work throws
+// on any of them is thrown here.
+template <typename Start, typename Work>
+void on_threads(int threads, const Start& start, const Work& work) {
   std::mutex guard;
   std::exception_ptr failure;
-  const auto work = [&] {
+  const auto guarded = [&](int number) {
     try {
-      Arena arena;
-      Block block(*this, kernels, use_factors, arena, watch);
-      const Entered entered(kernels);
-      for (std::size_t i = next++; i < pieces.size(); i = next++) {
-        const Piece& piece = pieces[i];
-        block.first_sample = piece.first;
-        block.run(x + piece.first * inputs, inputs, piece.lanes, piece.count, out + piece.first * outputs);
-      }
+      work(number);
+    } catch (const Crew::Broken&) {
+      // Whoever failed says why.
     } catch (...) {
       const std::lock_guard<std::mutex> lock(guard);
       failure = std::current_exception();
     }
   };
-  const int extra = std::min<int>(threads, static_cast<int>(pieces.size())) - 1;
   std::vector<std::thread> pool;
   try {
-    for (int i = 0; i < extra; ++i) pool.emplace_back(work);
+    for (int i = 1; i < threads; ++i) pool.emplace_back(guarded, i);
   } catch (const std::system_error&) {
     // No more threads to be had: those there are do the work.
   }
-  work();
+  start(static_cast<int>(pool.size()) + 1);
+  guarded(0);
   for (std::thread& thread : pool) thread.join();
   if (failure) std::rethrow_exception(failure);
+}
+
+}  // namespace
+
+// Threads take pieces of their own where there are enough of them, full ones; else they share the steps of every piece.
+void Network::run(const float* x, std::int64_t samples, std::int64_t inputs, std::int32_t* out, int threads,
+                  const Kernels& kernels, bool use_factors, const Watch* watch) const {
+  const bool wide = !prefers_dots(kernels, use_factors), doubled = double_width_ && kernels.double_width;
+  const std::int64_t full = wide ? kLanes * (doubled ? 2 : 1) : 1;
+  const auto helpful = std::min<std::int64_t>(threads, std::max<std::int64_t>(1, taps_ * samples / kWorthAThread));
+  const bool together = helpful > 1 && (samples < threads || (wide && samples >= kWorthAVector && samples < full * threads));
+  const std::vector<Piece> pieces = split(samples, together ? 1 : threads, wide, doubled);
+  if (!together) {
+    std::atomic<std::size_t> next{0};
+    const int most = std::min<int>(threads, static_cast<int>(pieces.size()));
+    return on_threads(most, [](int) {}, [&](int) {
+      Crew alone;
+      alone.start(1);
+      Block block(*this, kernels, use_factors, {alone, 0}, watch);
+      Block::Edges edges(*this);
+      const Entered entered(kernels);
+      for (std::size_t i = next++; i < pieces.size(); i = next++) block.run(pieces[i], edges.hold(pieces[i]), x, inputs, out);
+    });
+  }
+  Crew crew;
+  Block::Edges edges(*this);
+  std::vector<std::vector<std::uint8_t*>> rooms;
+  for (const Piece& piece : pieces) rooms.push_back(edges.hold(piece));
+  on_threads(static_cast<int>(helpful), [&](int members) { crew.start(members); }, [&](int number) {
+    try {
+      crew.await_start();
+      Block block(*this, kernels, use_factors, {crew, number}, watch);
+      const Entered entered(kernels);
+      for (std::size_t i = 0; i < pieces.size(); ++i) block.run(pieces[i], rooms[i], x, inputs, out);
+    } catch (...) {
+      crew.give_up();
+      throw;
+    }
+  });
 }
 
 }  // namespace rapidnn

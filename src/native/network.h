@@ -34,6 +34,7 @@ class Network {
   bool prefers_dots(const Kernels& kernels, bool use_factors) const;
 
   bool double_width_ = true;              // whether blocks of 128 samples pay
+  std::int64_t taps_ = 0;                 // of a sample, all layers
   std::vector<int> readers_;              // per edge
   std::vector<std::vector<int>> reads_;   // per step
   friend class Block;
