@@ -2,12 +2,9 @@
 
 #include <algorithm>
 #include <atomic>
-#include <exception>
-#include <mutex>
-#include <system_error>
-#include <thread>
 
 #include "block.h"
+#include "pool.h"
 
 namespace rapidnn {
 namespace {
@@ -90,38 +87,6 @@ bool Network::prefers_dots(const Kernels& kernels, bool use_factors) const {
     return step.kind != Step::kWeighted || step.weighted.exact.ranks > 0;
   });
 }
-
-namespace {
-
-// Calls work(number) on up to `threads` threads, this one among them; before, start(how many there are). What work throws
-// on any of them is thrown here.
-template <typename Start, typename Work>
-void on_threads(int threads, const Start& start, const Work& work) {
-  std::mutex guard;
-  std::exception_ptr failure;
-  const auto guarded = [&](int number) {
-    try {
-      work(number);
-    } catch (const Crew::Broken&) {
-      // Whoever failed says why.
-    } catch (...) {
-      const std::lock_guard<std::mutex> lock(guard);
-      failure = std::current_exception();
-    }
-  };
-  std::vector<std::thread> pool;
-  try {
-    for (int i = 1; i < threads; ++i) pool.emplace_back(guarded, i);
-  } catch (const std::system_error&) {
-    // No more threads to be had: those there are do the work.
-  }
-  start(static_cast<int>(pool.size()) + 1);
-  guarded(0);
-  for (std::thread& thread : pool) thread.join();
-  if (failure) std::rethrow_exception(failure);
-}
-
-}  // namespace
 
 // Threads take pieces of their own where there are enough of them, full ones; else they share the steps of every piece.
 void Network::run(const float* x, std::int64_t samples, std::int64_t inputs, std::int32_t* out, int threads,
