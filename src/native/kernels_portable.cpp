@@ -2,6 +2,8 @@
 #include "engine.h"
 
 #include <cstring>
+#include <memory>
+#include <new>
 
 namespace rapidnn {
 namespace {
@@ -16,43 +18,76 @@ void whole_row(const std::uint8_t* row, int planes, const int* shift, int entrie
 
 // The sums of four rows lie in one word of 64 bits, 16 each, until they might overflow.
 static_assert(kScalars == 4, "four rows to a word");
+union Word {
+  std::uint64_t all;
+  std::uint16_t row[kScalars];
+};
 
-void flush(std::uint64_t* four, int width, std::int32_t* sums) {
+void flush(Word* four, int width, std::int32_t* sums) {
   for (int m = 0; m < kScalars; ++m)
-    for (int lane = 0; lane < width; ++lane)
-      sums[m * width + lane] += static_cast<std::int32_t>(four[lane] >> (16 * m) & 0xFFFF);
-  std::memset(four, 0, sizeof(std::uint64_t) * width);
+    for (int lane = 0; lane < width; ++lane) sums[m * width + lane] += four[lane].row[m];
+  std::memset(four, 0, sizeof(Word) * width);
 }
 
-// For values of at most 16 bits.
-void add_tap(const std::int32_t (&values)[kScalars][kTableSize], int entries, const std::uint8_t* v, int width,
-             std::uint64_t* four) {
-  std::uint64_t table[kTableSize];
-  for (int e = 0; e < entries; ++e) {
-    table[e] = 0;
-    for (int m = 0; m < kScalars; ++m) table[e] |= static_cast<std::uint64_t>(values[m][e]) << (16 * m);
+// Rows of one task's tables, put together when they are first used.
+class Rows {
+ public:
+  explicit Rows(const LookupTask& task) : t_(task) { std::memset(known_, 0, sizeof known_); }
+
+  const std::uint16_t* values(int m, int code) {
+    if (!known_[m][code]) make(m, code);
+    return low_[m][code];
   }
-  for (int lane = 0; lane < width; ++lane) four[lane] += table[v[lane]];
+  // The largest value of a row; above 16 bits `values` does not hold it.
+  std::int32_t most(int m, int code) const { return most_[m][code]; }
+
+ private:
+  void make(int m, int code) {
+    std::int32_t whole[kTableSize], most = 0;
+    whole_row(t_.tables[m] + static_cast<std::size_t>(code) * (t_.planes * kTableSize), t_.planes, t_.shift, t_.entries,
+              whole);
+    for (int e = 0; e < t_.entries; ++e) {
+      most = most > whole[e] ? most : whole[e];
+      low_[m][code][e] = static_cast<std::uint16_t>(whole[e]);
+    }
+    most_[m][code] = most;
+    known_[m][code] = true;
+  }
+
+  const LookupTask& t_;
+  bool known_[kScalars][256];
+  std::int32_t most_[kScalars][256];
+  std::uint16_t low_[kScalars][256][kTableSize];
+};
+
+// A row of more than 16 bits: every sum by itself.
+void add_wide(const LookupTask& t, const std::uint8_t* a, const std::uint8_t* v, int width) {
+  std::int32_t values[kTableSize];
+  for (int m = 0; m < kScalars; ++m) {
+    whole_row(t.tables[m] + static_cast<std::size_t>(a[m]) * (t.planes * kTableSize), t.planes, t.shift, t.entries, values);
+    for (int lane = 0; lane < width; ++lane) t.sums[m * width + lane] += values[v[lane]];
+  }
 }
 
 void lookup(const LookupTask& t, int vectors) {
   const int width = vectors * kLanes;
-  std::int32_t values[kScalars][kTableSize];
-  std::uint64_t four[2 * kLanes] = {};
+  thread_local std::unique_ptr<unsigned char[]> room;  // too much for the stack of some systems
+  if (room == nullptr) room.reset(new unsigned char[sizeof(Rows)]);
+  Rows& rows = *new (room.get()) Rows(t);
+  Word four[2 * kLanes] = {}, table[kTableSize];
   std::int32_t load = 0;
   for (int r = 0; r < t.run_count; ++r) {
     const std::uint8_t* a = t.runs[r].scalars;
     const std::uint8_t* v = t.runs[r].vectors;
     for (int k = 0; k < t.runs[r].taps; ++k, a += kScalars, v += t.vector_step) {
+      const std::uint16_t* values[kScalars];
       std::int32_t most = 0;
       for (int m = 0; m < kScalars; ++m) {
-        whole_row(t.tables[m] + static_cast<std::size_t>(a[m]) * (t.planes * kTableSize), t.planes, t.shift, t.entries,
-                  values[m]);
-        for (int e = 0; e < t.entries; ++e) most = most > values[m][e] ? most : values[m][e];
+        values[m] = rows.values(m, a[m]);
+        most = most > rows.most(m, a[m]) ? most : rows.most(m, a[m]);
       }
       if (most > 0xFFFF) {
-        for (int m = 0; m < kScalars; ++m)
-          for (int lane = 0; lane < width; ++lane) t.sums[m * width + lane] += values[m][v[lane]];
+        add_wide(t, a, v, width);
         continue;
       }
       if (load + most > 0xFFFF) {
@@ -60,7 +95,9 @@ void lookup(const LookupTask& t, int vectors) {
         load = 0;
       }
       load += most;
-      add_tap(values, t.entries, v, width, four);
+      for (int e = 0; e < t.entries; ++e)
+        for (int m = 0; m < kScalars; ++m) table[e].row[m] = values[m][e];
+      for (int lane = 0; lane < width; ++lane) four[lane].all += table[v[lane]].all;
     }
   }
   flush(four, width, t.sums);
