@@ -61,33 +61,36 @@ std::int32_t Block::list_taps(const Weighted& layer, int position, int group) {
   const int taps = layer.walk.taps, places = layer.walk.places;
   const std::int64_t width = layer.column_width;
   const std::size_t row = static_cast<std::size_t>(layer.by_input.planes) * kTableSize;
-  taps_.rows.clear();
-  taps_.vectors.clear();
-  taps_.segments.clear();
-  std::int32_t base = 0;
-  int load = 0, length = 0;
   const int from = layer.walk.first[static_cast<std::size_t>(position)];
   const int to = layer.walk.first[static_cast<std::size_t>(position) + 1];
+  const std::size_t most = static_cast<std::size_t>(to - from) * static_cast<std::size_t>(taps);
+  if (taps_.taps.size() < most) taps_.taps.resize(most);
+  taps_.segments.clear();
+  const std::int32_t* bases = layer.by_input.base.data();
+  const std::uint8_t* peaks = layer.by_input.peak.data();
+  const std::uint8_t* rows = layer.by_input.bytes.data();
+  TapList::Tap *next = taps_.taps.data(), *begin = next;  // of the segment
+  std::int32_t base = 0;
+  int load = 0;
   for (int r = from; r < to; ++r) {
     const auto place = static_cast<std::size_t>(layer.walk.place[static_cast<std::size_t>(r)]);
     const std::uint8_t* in =
         codes(layer.source) + layer.walk.base[static_cast<std::size_t>(r)] + std::int64_t{group} * taps;
     const std::uint8_t* column = layer.columns.data() + (static_cast<std::size_t>(group) * places + place) * taps * width;
     for (int k = 0; k < taps; ++k, column += width) {
-      base += layer.by_input.base[in[k]];
-      const int peak = layer.by_input.peak[in[k]];
-      if (peak == 0) continue;
-      if (load + peak > 255 || length == 65535) {
-        taps_.segments.push_back(static_cast<std::uint16_t>(length));
-        load = length = 0;
+      base += bases[in[k]];
+      const int peak = peaks[in[k]];
+      if (load + peak > 255 || next - begin == 65535) {
+        taps_.segments.push_back(static_cast<std::uint16_t>(next - begin));
+        begin = next;
+        load = 0;
       }
       load += peak;
-      ++length;
-      taps_.rows.push_back(layer.by_input.bytes.data() + in[k] * row);
-      taps_.vectors.push_back(column);
+      *next = {rows + in[k] * row, column};
+      next += peak > 0;
     }
   }
-  if (length > 0) taps_.segments.push_back(static_cast<std::uint16_t>(length));
+  if (next > begin) taps_.segments.push_back(static_cast<std::uint16_t>(next - begin));
   return base;
 }
 

@@ -99,8 +99,11 @@ struct QuadTask {
 
 // Taps of one neuron position whose rows hold anything but their base, one after the other, cut into segments.
 struct TapList {
-  std::vector<const std::uint8_t*> rows;     // table rows
-  std::vector<const std::uint8_t*> vectors;  // entries' indices, channel 0
+  struct Tap {
+    const std::uint8_t* row;     // of the table
+    const std::uint8_t* vector;  // entries' indices, channel 0
+  };
+  std::vector<Tap> taps;  // as many as the segments have, or more
   std::vector<std::uint16_t> segments;
 };
 

@@ -107,11 +107,13 @@ void lookup_list(const ListTask& t, int vectors) {
   const int width = vectors * kLanes;
   std::memset(t.sums, 0, sizeof(std::int32_t) * width);
   std::int32_t values[kTableSize];
-  for (std::size_t k = 0; k < t.taps->rows.size(); ++k) {
-    whole_row(t.taps->rows[k], t.planes, t.shift, t.entries, values);
-    const std::uint8_t* v = t.taps->vectors[k] + t.offset;
-    for (int lane = 0; lane < width; ++lane) t.sums[lane] += values[v[lane]];
-  }
+  const TapList::Tap* tap = t.taps->taps.data();
+  for (const std::uint16_t segment : t.taps->segments)
+    for (const TapList::Tap* const end = tap + segment; tap != end; ++tap) {
+      whole_row(tap->row, t.planes, t.shift, t.entries, values);
+      const std::uint8_t* v = tap->vector + t.offset;
+      for (int lane = 0; lane < width; ++lane) t.sums[lane] += values[v[lane]];
+    }
 }
 
 void search(const ThresholdTree& tree, const std::int32_t* sums, std::int32_t bias, std::uint8_t* codes,

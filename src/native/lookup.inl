@@ -112,16 +112,15 @@ template <class V, int N, int P>
 void lookup_list(const ListTask& t) {
   std::memset(t.sums, 0, sizeof(std::int32_t) * N * kLanes);
   Sums<V, 1, N, P> sums(t.shift, t.sums);
-  const std::uint8_t* const* row = t.taps->rows.data();
-  const std::uint8_t* const* vector = t.taps->vectors.data();
+  const TapList::Tap* tap = t.taps->taps.data();
   for (std::uint16_t segment : t.taps->segments) {
     typename V::Bytes low[1][N][P];
     for (int n = 0; n < N; ++n)
       for (int p = 0; p < P; ++p) low[0][n][p] = V::zero_bytes();
-    for (int k = 0; k < segment; ++k, ++row, ++vector)
+    for (const TapList::Tap* const end = tap + segment; tap != end; ++tap)
       for (int n = 0; n < N; ++n) {
-        const typename V::Bytes index = V::load(*vector + t.offset + n * kLanes);
-        for (int p = 0; p < P; ++p) V::look_up_add(low[0][n][p], *row + p * kTableSize, index);
+        const typename V::Bytes index = V::load(tap->vector + t.offset + n * kLanes);
+        for (int p = 0; p < P; ++p) V::look_up_add(low[0][n][p], tap->row + p * kTableSize, index);
       }
     sums.widen(low);
   }

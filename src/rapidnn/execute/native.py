@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import os
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,11 @@ KERNELS_VARIABLE = "RAPIDNN_KERNELS"
 _MAX_THREADS = 256
 
 
+@cache
+def _kernel_paths() -> tuple[str, ...]:
+    return tuple(_native.kernel_paths())
+
+
 def kernel_path() -> str:
     """The instruction set to use.
 
@@ -53,7 +59,7 @@ def kernel_path() -> str:
     DataError
         If the environment asks for one this machine does not have.
     """
-    available = _native.kernel_paths()
+    available = _kernel_paths()
     asked = os.environ.get(KERNELS_VARIABLE) or available[0]
     if asked not in available:
         raise DataError(f"{KERNELS_VARIABLE}={asked}: this machine has {', '.join(available)}")
