@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from rapidnn.search.explore import explore
 from tests.cli.conftest import run_cli, run_json
 from tests.report.networks import mlp
 from tests.report.pages import Page
@@ -22,3 +23,39 @@ def test_report_and_compare_write_pages(tmp_path):
     assert float(energy[1][1]) == document["result"]["machines"][0]["energy_pj_per_mac"]
     refused = run_cli("compare", *given, "--html", tmp_path / "f.rapidnn", check=2)
     assert "also an input" in refused.stderr
+
+
+def test_sizes_and_levels(tmp_path):
+    rng = np.random.default_rng(0)
+    data = tmp_path / "d.npz"
+    np.savez(data, inputs=rng.normal(size=(60, 64)).astype(np.float32), labels=rng.integers(0, 10, 60))
+    made = ("--shape", "1,8,8", "--data", data, "--random-weights", "--recover", "none")
+    run_json(
+        "compose", "digits-cnn", *made, "-w", "4", "-u", "4", "--tree", "4", "-o", tmp_path / "t.rapidnn"
+    )
+    out = tmp_path / "r.html"
+    given = (tmp_path / "t.rapidnn", "--data", data, "-o", out)
+    run_json("report", *given)
+    levels = Page(out.read_text("utf-8")).csv("sizes-energy")
+    assert [row[0] for row in levels[1:]] == ["2", "4"]
+    run_json("report", *given, "--network", "digits-cnn", "--sizes", "2,8")
+    page = Page(out.read_text("utf-8"))
+    assert [row[0] for row in page.csv("sizes")[1:]] == ["2", "8"]
+    assert "--network" in run_cli("report", *given, "--sizes", "2,8", check=2).stderr
+    bad = run_cli("report", *given, "--network", "digits-cnn", "--sizes", "1,x", check=2)
+    assert "2 to 256" in bad.stderr
+
+
+def test_a_study_has_a_report(tmp_path):
+    rng = np.random.default_rng(0)
+    net = mlp()
+    study = tmp_path / "study"
+    explore(
+        net, rng.normal(size=(12, 6)).astype(np.float32), folder=study, objectives="energy,area", trials=5
+    )
+    document = run_json("report", study, "-o", tmp_path / "r.html")
+    assert document["result"]["kind"] == "search"
+    assert "front-area" in Page((tmp_path / "r.html").read_text("utf-8")).chart_ids()
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert "journal.log" in run_cli("report", empty, "-o", tmp_path / "r.html", check=2).stderr

@@ -5,18 +5,23 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from torch import nn
 
+from rapidnn.composer.compose import compose
 from rapidnn.composer.sample import calibrate
+from rapidnn.data.preprocess import Preprocess
 from rapidnn.errors import DataError
-from rapidnn.machine.network import collect_statistics
+from rapidnn.machine.description import load_hardware
+from rapidnn.machine.network import collect_statistics, estimate
 from rapidnn.report import render, render_comparison
 from rapidnn.report.count_charts import count_charts, quantiles
 from rapidnn.report.distribution_charts import input_charts, weight_charts
 from rapidnn.report.distributions import code_use, distributions
-from rapidnn.report.levels import level_chart, stored_levels
+from rapidnn.report.levels import stored_levels
 from rapidnn.report.lifetime_charts import lifetime_charts
 from rapidnn.report.part_charts import energy_map, layer_area
 from rapidnn.report.pipeline_charts import INPUTS, roofline_chart, stage_spans, timeline_chart
+from rapidnn.report.sizes import composed_points, level_points, size_charts, stored_points
 from rapidnn.rivals.compare import compare
 from tests.report.networks import Net, attention, cnn, cost_of, evaluation_of, mlp
 from tests.report.pages import Page
@@ -143,19 +148,49 @@ def test_distributions_of_a_float_network():
         distributions(composed, x, Graph(tuple(net.nodes[:2]), "fc1"))
 
 
-def test_accuracy_by_level():
+def test_accuracy_and_energy_by_level():
     composed = Net((6,)).linear("fc1", 6, 5).act("relu", "relu").linear("out", 5, 3).compose(tree=8)
     assert stored_levels(composed) == {}
-    assert level_chart({}) is None
+    assert size_charts(()) == []
     finest = evaluation_of(composed)
     composed.info["validation"] = finest.to_json()
     composed.info["levels"] = {"1": replace(finest, accuracy=0.5).to_json()}
-    levels = stored_levels(composed)
-    assert list(levels) == [1, 3]
-    chart = level_chart(levels)
+    assert list(stored_levels(composed)) == [1, 3]
+    (chart,) = size_charts(stored_points(composed))
     assert chart.table.column("size") == [2, 8]
     assert chart.table.column("accuracy") == [50.0, 100 * finest.accuracy]
-    assert "levels" in Page(render(composed, evaluation=None, cost=None, title="x")).chart_ids()
+    assert "sizes" in Page(render(composed, evaluation=None, cost=None, title="x")).chart_ids()
+
+    x, hardware = inputs_for(composed), load_hardware("rapidnn-hpca20")
+    points = level_points(composed, x, hardware)
+    assert [(p.values, p.evaluation is None) for p in points] == [(2, False), (4, True), (8, False)]
+    costs = [estimate(composed.at_level(level), x).energy_pj for level in (1, 2, 3)]
+    assert [p.cost.energy_pj for p in points if p.cost] == costs
+    chart, energy = size_charts(points)
+    assert chart.table.column("size") == [2, 8]
+    assert energy.table.column("size") == [2, 4, 8]
+    assert "not known" in energy.reading
+    both = [p for p in points if p.evaluation]
+    trade = size_charts(both)[1]
+    assert trade.figure["data"][0]["y"] == chart.table.column("accuracy")
+    shares = trade.table.column("energy")
+    assert shares[0] / shares[1] == pytest.approx(costs[0] / costs[2])
+    assert level_points(mlp(), inputs_for(mlp()), hardware) == ()
+
+
+def test_sizes_composed_anew():
+    rng = np.random.default_rng(3)
+    x, y = rng.normal(size=(60, 6)).astype(np.float32), rng.integers(0, 3, 60)
+    module = nn.Sequential(nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 3)).eval()
+    found = composed_points(
+        module, x, (x, y), Preprocess(), x[:8], load_hardware("rapidnn-hpca20"), [8, 2], seed=1
+    )
+    assert [point.values for point in found] == [2, 8]
+    made = compose(module, x, 8, 8, validation=(x, y), seed=1)
+    assert found[1].evaluation.accuracy == made.info["validation"]["accuracy"]
+    charts = size_charts(found)
+    assert [chart.id for chart in charts] == ["sizes", "sizes-energy"]
+    assert "Composed anew" in charts[0].reading
 
 
 def test_a_comparison_is_a_page_and_a_section():

@@ -14,6 +14,8 @@ NETWORK = "digits-cnn"
 SIZE = 16
 CALIBRATION = 500
 COST_SAMPLES = 32
+SIZES = (4, 8, 16, 32)
+"""Codebook sizes that the report draws accuracy and energy against."""
 
 
 def demo(
@@ -33,6 +35,7 @@ def demo(
     from rapidnn.networks import train as training
     from rapidnn.report import text, write_report
     from rapidnn.report.distributions import distributions
+    from rapidnn.report.sizes import composed_points
 
     terminal = Terminal("demo", as_json=as_json)
     weights, artifact, page = out / "digits-cnn.safetensors", out / "digits-cnn.rapidnn", out / "report.html"
@@ -59,7 +62,11 @@ def demo(
         evaluation = evaluate(composed, x, y, float_outputs=expected)
         inputs = prepare.apply(x[:COST_SAMPLES])
         statistics = collect_statistics(composed, inputs, seed=seed)
-        cost = estimate_program(composed.program, statistics, load_hardware(DEFAULT_HARDWARE))
+        hardware = load_hardware(DEFAULT_HARDWARE)
+        cost = estimate_program(composed.program, statistics, hardware)
+        sizes = composed_points(
+            made.model, calibration, validation, prepare, inputs, hardware, SIZES, seed=seed, progress=stages
+        )
         write_report(
             page,
             composed,
@@ -68,6 +75,7 @@ def demo(
             title="rapidnn demo: digits",
             statistics=statistics,
             counted=distributions(composed, inputs, graph),
+            sizes=sizes,
         )
     result = {
         "weights": str(weights),

@@ -62,6 +62,7 @@ def reproduce(
     only. Interrupt at any moment; the same command goes on.
     """
     import rapidnn
+    from rapidnn.report.reproduction import write_reproduction
     from rapidnn.reproduction import show
 
     terminal = Terminal("reproduce headline" if headline else "reproduce", as_json=as_json)
@@ -95,7 +96,7 @@ def reproduce(
             temporary.write_text(json.dumps(document, allow_nan=False), encoding="utf-8")
         with atomic_path(files["csv"]) as temporary:
             found.to_frame().to_csv(temporary, index=False)
-        show.write_page(found, files["html"])
+        write_reproduction(files["html"], found)
     except OSError as error:
         raise DataError(f"{folder}: cannot be written ({error.strerror or error})") from None
     terminal.result(document, *show.tables(found), f"written: {files['html']}, .csv and .json beside it")

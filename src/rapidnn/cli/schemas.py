@@ -185,7 +185,7 @@ def result_schemas() -> dict[str, dict[str, Any]]:
         "export": _object(Export, extra={"artifact": str, "level": int | None}),
         "reproduce": _object(Reproduction, extra={"files": dict[str, str]}),
         "reproduce headline": _object(extra={"page": str, "study": Study}),
-        "report": _object(extra={"artifact": str, "report": str, "size_kib": float}),
+        "report": _object(extra={"source": str, "kind": str, "report": str, "size_kib": float}),
         "plot": _object(extra={"figure": str, "artifact": str, "output": str}),
         "bench cluster": _object(Clustering),
         "trace": _object(

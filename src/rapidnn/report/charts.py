@@ -54,6 +54,13 @@ def axis(title: str, **more: Any) -> Figure:
     return {"title": {"text": html.escape(title, quote=False)}, "automargin": True, **more}
 
 
+def log_axis(title: str, values: Sequence[Cell], **more: Any) -> Figure:
+    """A logarithmic axis: ticks at powers of ten, and at 2 and 5 times them where the values span under two decades."""
+    known = [value for value in values if isinstance(value, int | float) and value > 0]
+    narrow = bool(known) and max(known) < 100 * min(known)
+    return axis(title, type="log", dtick="D2" if narrow else 1, **more)
+
+
 def named_axis(names: Sequence[Cell], **more: Any) -> Figure:
     """An axis of places 0, 1, ... with names, so that equal or odd names cannot merge or reorder rows."""
     ticks = {"tickmode": "array", "tickvals": list(range(len(names))), "ticktext": [label(n) for n in names]}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from rapidnn.report.charts import Chart, Figure, axis, label, marker, named_axis
+from rapidnn.report.charts import Chart, axis, label, marker, named_axis
 from rapidnn.report.data import Cell, Column, DataTable, percent, quantity, real
+from rapidnn.report.dots import dots
 from rapidnn.report.html import Card, Section, Titled, render_sections
 from rapidnn.rivals.compare import BASES, MachineComparison
 from rapidnn.rivals.figures import OURS, ComparedMachine
@@ -11,7 +12,6 @@ from rapidnn.rivals.figures import OURS, ComparedMachine
 COMPARED = "compared"
 """Id of the section."""
 
-_ROW_PX = 58
 _GAINS = (("speed_gain", "throughput"), ("latency_gain", "latency"), ("energy_gain", "energy"))
 
 
@@ -68,46 +68,13 @@ def _gains(others: list[ComparedMachine], result: MachineComparison) -> Chart:
         ),
         tuple((_name(m, m in scaled), *(getattr(m, key) for key, _ in _GAINS)) for m in others),
     )
-    traces: list[Figure] = [
-        {
-            "type": "scatter",
-            "mode": "markers",
-            "name": word,
-            "x": [value for value in table.column(key) if value is not None],
-            "y": [i + shift for i, value in enumerate(table.column(key)) if value is not None],
-            "text": [
-                label(name)
-                for name, v in zip(table.column("name"), table.column(key), strict=True)
-                if v is not None
-            ],
-            "marker": {**marker(index), "size": 12, "symbol": symbol},
-            "hovertemplate": "%{text}: %{x:.3g} times<extra>%{fullData.name}</extra>",
-        }
-        for index, ((key, word), shift, symbol) in enumerate(
-            zip(_GAINS, (-0.2, 0.0, 0.2), ("circle", "diamond", "square"), strict=True)
-        )
-    ]
-    one = {
-        "type": "line",
-        "x0": 1,
-        "x1": 1,
-        "y0": 0,
-        "y1": 1,
-        "yref": "paper",
-        "line": {"color": "#8C8C8C", "width": 2},
-    }
-    layout = {
-        "xaxis": axis("times better (below 1: worse)", type="log", dtick=1),
-        "yaxis": named_axis(table.column("name"), range=[len(others) - 0.4, -0.6]),
-        "shapes": [one],
-        "height": 150 + _ROW_PX * len(others),
-        "showlegend": True,
-    }
+    keys = [key for key, _ in _GAINS]
+    figure = dots(table, "name", keys, "times better (below 1: worse)", unit="times")
     return Chart(
         "gains",
         "Gains over other machines",
         _reading(others, result),
-        {"data": traces, "layout": layout},
+        figure,
         table,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from rapidnn.execute.composed import ComposedNetwork
@@ -23,7 +24,6 @@ from rapidnn.report.layers import (
     product_charts,
     weight_note,
 )
-from rapidnn.report.levels import level_chart, stored_levels
 from rapidnn.report.machine import (
     comparison_data,
     component_data,
@@ -38,6 +38,7 @@ from rapidnn.report.machine import (
 )
 from rapidnn.report.machine_charts import machine_charts
 from rapidnn.report.settings import settings_data
+from rapidnn.report.sizes import SizePoint, size_charts, stored_points
 from rapidnn.rivals.compare import MachineComparison
 
 NO_EVALUATION = (
@@ -59,6 +60,7 @@ def render(
     statistics: ProgramStatistics | None = None,
     counted: Distributions | None = None,
     comparison: MachineComparison | None = None,
+    sizes: Sequence[SizePoint] | None = None,
 ) -> str:
     """The report as one HTML text that needs no network; equal arguments give equal text.
 
@@ -77,6 +79,9 @@ def render(
         Distributions of weights and activations (:func:`rapidnn.report.distributions.distributions`).
     comparison
         Rival machines on the same network: adds a section.
+    sizes
+        Other codebook sizes (:mod:`rapidnn.report.sizes`): accuracy and energy against them. Without, the levels of a
+        tree as far as the artifact knows them.
     """
     network = _network_context(composed, counted)
     context: dict[str, Any] = {
@@ -95,7 +100,7 @@ def render(
         "no_cost": NO_COST,
         "compared": None if comparison is None else comparison_section(comparison),
         **network,
-        **_accuracy_context(composed, evaluation),
+        **_accuracy_context(composed, evaluation, sizes),
     }
     return render_template("report.html.j2", context)
 
@@ -203,9 +208,11 @@ def _network_context(composed: ComposedNetwork, counted: Distributions | None) -
     }
 
 
-def _accuracy_context(composed: ComposedNetwork, evaluation: Evaluation | None) -> dict[str, Any]:
-    levels = level_chart(stored_levels(composed))
-    charts = [levels] if levels else []
+def _accuracy_context(
+    composed: ComposedNetwork, evaluation: Evaluation | None, sizes: Sequence[SizePoint] | None
+) -> dict[str, Any]:
+    points = stored_points(composed) if sizes is None else sizes
+    charts = size_charts(points)
     if evaluation is None:
         return {"evaluation": None, "no_evaluation": NO_EVALUATION, "accuracy_charts": charts}
     return {

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rapidnn import untrusted
+from rapidnn.errors import DataError
 from rapidnn.reproduction.claims import Achieved
 from rapidnn.reproduction.evaluation import Gain
 from rapidnn.reproduction.points import Quality
@@ -12,6 +15,10 @@ from rapidnn.reproduction.sensitivity import Swing
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+RESULT = "reproduction.json"
+"""Name of the result in a reproduction's folder."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +90,35 @@ class Reproduction:
         import pandas as pd
 
         return pd.DataFrame([flat(row) for row in self.rows])
+
+
+def read_reproduction(path: Path) -> Reproduction:
+    """A result that ``rapidnn reproduce`` wrote: its folder, or the ``reproduction.json`` in it.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read or is of another form.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    file = path / RESULT if path.is_dir() else path
+    try:
+        found = untrusted.parse_json(untrusted.read_text(file))
+        if not isinstance(found, dict):
+            raise DataError(f"{file}: expected the object that rapidnn reproduce writes")
+        known = {field.name for field in fields(Reproduction)}
+        result = TypeAdapter(Reproduction).validate_python({k: v for k, v in found.items() if k in known})
+    except untrusted.UnreadableError as error:
+        raise DataError(f"{file}: {error}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        told = untrusted.one_line(f"{where}: {first['msg']}")
+        raise DataError(f"{file}: not a result of rapidnn reproduce ({told})") from None
+    if not result.rows or not result.claims:
+        raise DataError(f"{file}: holds no application; run rapidnn reproduce again")
+    return result
 
 
 def flat(row: Row) -> dict[str, Any]:

@@ -18,6 +18,8 @@ from rapidnn.rivals.figures import Figures
 
 FACTOR = 2.0
 """A constant without a range of its own is halved and doubled."""
+SHOWN = 8
+"""Constants of our machine, and half as many of the rivals, that are shown."""
 _BESIDE = (
     "claims.",
     "recalled.",
@@ -151,3 +153,10 @@ def _span(ends: Sequence[tuple[float, ...]]) -> float:
     """Largest over smallest of the geometric means of the four ratios."""
     logs = [sum(map(math.log, ratios)) / len(ratios) for ratios in ends]
     return math.exp(max(logs) - min(logs))
+
+
+def widest(swings: Sequence[Swing]) -> tuple[Swing, ...]:
+    """The constants that move the ratios most, those of our machine first: a rival's own sizes would hide them."""
+    rivals = [swing for swing in swings if swing.machine in HEADLINE_RIVALS]
+    ours = [swing for swing in swings if swing.machine not in HEADLINE_RIVALS]
+    return (*ours[:SHOWN], *rivals[: SHOWN // 2])

@@ -1,24 +1,17 @@
-"""A reproduction as terminal tables, and as one page with the tornado plot."""
+"""A reproduction as terminal tables."""
 
 from __future__ import annotations
 
-import html
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
 
 from rich import box
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from rapidnn.files import atomic_path
-from rapidnn.reproduction.evaluation import HEADLINE_RIVALS
 from rapidnn.reproduction.result import Reproduction, Row
-from rapidnn.reproduction.sensitivity import Swing
+from rapidnn.reproduction.sensitivity import Swing, widest
 
-SHOWN = 8
-"""Constants of our machine, and half as many of the rivals, that the tornado shows."""
 Cells = tuple[str, ...]
 
 
@@ -104,13 +97,6 @@ def _quality(row: Row, chosen: tuple[int, int]) -> Cells:
     )
 
 
-def widest(swings: Sequence[Swing]) -> tuple[Swing, ...]:
-    """The constants that move the ratios most, those of our machine first: a rival's own sizes would hide them."""
-    rivals = [swing for swing in swings if swing.machine in HEADLINE_RIVALS]
-    ours = [swing for swing in swings if swing.machine not in HEADLINE_RIVALS]
-    return (*ours[:SHOWN], *rivals[: SHOWN // 2])
-
-
 def _swing(swing: Swing) -> Cells:
     return (
         swing.constant,
@@ -120,71 +106,4 @@ def _swing(swing: Swing) -> Cells:
         f"{swing.high:g}",
         f"{swing.span:.3g}x",
         swing.confidence,
-    )
-
-
-def write_page(found: Reproduction, path: Path) -> None:
-    """One HTML file with everything inside, no network needed."""
-    from plotly.offline import get_plotlyjs
-
-    parts = [
-        "<!doctype html><html lang='en'><meta charset='utf-8'><title>rapidnn reproduce</title>",
-        "<style>body{font:15px sans-serif;margin:2em auto;max-width:70em;padding:0 1em}table{border-collapse:"
-        "collapse;margin:1em 0}td,th{padding:.2em .7em;border-bottom:1px solid #ccc;text-align:right}"
-        "td:first-child,th:first-child{text-align:left}</style>",
-        "<h1>RAPIDNN's evaluation, claimed beside achieved</h1>",
-        *(f"<p>{html.escape(note)}</p>" for note in found.notes),
-    ]
-    for title, heads, rows in sections(found):
-        cells = "".join(f"<th>{html.escape(head)}</th>" for head in heads)
-        lines = ("".join(f"<td>{html.escape(cell)}</td>" for cell in row) for row in rows)
-        body = "".join(f"<tr>{line}</tr>" for line in lines)
-        parts.append(f"<h2>{html.escape(title)}</h2><table><tr>{cells}</tr>{body}</table>")
-    if found.tornado:
-        parts.append(f"<script>{get_plotlyjs()}</script>{_plot(tornado_figure(widest(found.tornado)))}")
-    with atomic_path(path) as temporary:
-        temporary.write_text("\n".join(parts), encoding="utf-8")
-
-
-def tornado_figure(swings: tuple[Swing, ...]) -> dict[str, Any]:
-    """Bars from the ratios' mean at the low end of a constant to that at its high end, widest on top."""
-    names = [f"{swing.machine}: {swing.constant}" for swing in swings]
-    places = list(range(len(names)))
-    traces = [
-        {
-            "type": "bar",
-            "orientation": "h",
-            "name": name,
-            "y": places,
-            "x": [_mean(getattr(swing, key)) for swing in swings],
-            "hovertext": [f"{getattr(swing, end):g} {swing.unit}" for swing in swings],
-            "marker": {"color": color},
-        }
-        for name, key, end, color in (
-            ("low end", "at_low", "low", "#0072B2"),
-            ("high end", "at_high", "high", "#E69F00"),
-        )
-    ]
-    layout = {
-        "title": {"text": f"geometric mean of speed and energy gain over {' and '.join(HEADLINE_RIVALS)}"},
-        "barmode": "group",
-        "yaxis": {"tickvals": places, "ticktext": names, "autorange": "reversed", "automargin": True},
-        "xaxis": {"title": {"text": "gain"}, "type": "log"},
-        "height": 160 + 34 * len(names),
-    }
-    return {"data": traces, "layout": layout}
-
-
-def _mean(ratios: tuple[float, ...] | None) -> float | None:
-    from statistics import geometric_mean
-
-    return None if ratios is None else geometric_mean(ratios)
-
-
-def _plot(figure: dict[str, Any]) -> str:
-    import json
-
-    text = json.dumps(figure, allow_nan=False).replace("</", "<\\/")
-    return (
-        f"<div id='tornado'></div><script>const f={text};Plotly.newPlot('tornado',f.data,f.layout)</script>"
     )
