@@ -19,7 +19,9 @@ MARKS = {
 """Where Plotly draws the marks of a kind of trace."""
 
 WHERE = """(box, selector) => {
-  const found = [...box.querySelectorAll(selector)].map(mark => {
+  const all = [...box.querySelectorAll(selector)];
+  const points = all.filter(mark => !mark.classList.contains("js-line"));  // a line tells its values at its points
+  const found = (points.length ? points : all).map(mark => {
     const r = mark.getBoundingClientRect();
     if (mark.classList.contains("js-line")) {
       const p = mark.getPointAtLength(mark.getTotalLength() / 2);

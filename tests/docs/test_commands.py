@@ -10,7 +10,7 @@ LINES = [
     pytest.param(line, id=f"{page.relative_to(ROOT)}: {' '.join(line)[:60]}")
     for page in PAGES
     for block in blocks(page)
-    if block.language in ("", "bash", "console", "sh")
+    if block.language in ("", "bash", "text")
     for line in command_lines(block)
 ]
 

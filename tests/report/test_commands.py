@@ -1,6 +1,7 @@
 """The commands that write pages, as a user types them."""
 
 import numpy as np
+import pytest
 
 from rapidnn.search.explore import explore
 from tests.cli.conftest import run_cli, run_json
@@ -25,11 +26,12 @@ def test_report_and_compare_write_pages(tmp_path):
     assert "also an input" in refused.stderr
 
 
+@pytest.mark.slow
 def test_sizes_and_levels(tmp_path):
     rng = np.random.default_rng(0)
     data = tmp_path / "d.npz"
-    np.savez(data, inputs=rng.normal(size=(60, 64)).astype(np.float32), labels=rng.integers(0, 10, 60))
-    made = ("--shape", "1,8,8", "--data", data, "--random-weights", "--recover", "none")
+    np.savez(data, inputs=rng.normal(size=(60, 1, 8, 8)).astype(np.float32), labels=rng.integers(0, 10, 60))
+    made = ("--data", data, "--random-weights", "--recover", "none")
     run_json(
         "compose", "digits-cnn", *made, "-w", "4", "-u", "4", "--tree", "4", "-o", tmp_path / "t.rapidnn"
     )

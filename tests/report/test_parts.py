@@ -183,7 +183,7 @@ def test_sizes_composed_anew():
     x, y = rng.normal(size=(60, 6)).astype(np.float32), rng.integers(0, 3, 60)
     module = nn.Sequential(nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 3)).eval()
     found = composed_points(
-        module, x, (x, y), Preprocess(), x[:8], load_hardware("rapidnn-hpca20"), [8, 2], seed=1
+        module, x, (x, y), Preprocess.identity((6,)), x[:8], load_hardware("rapidnn-hpca20"), [8, 2], seed=1
     )
     assert [point.values for point in found] == [2, 8]
     made = compose(module, x, 8, 8, validation=(x, y), seed=1)

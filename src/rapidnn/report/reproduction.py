@@ -319,6 +319,7 @@ def _sharing_chart(found: Reproduction, table: DataTable) -> Chart:
         "Channels that share a block take turns: from left to right each line goes from one channel a block to more, "
         "which saves area and costs time."
     )
-    drawn = table.only("application", "channels", "latency", "area")
+    built = DataTable(table.columns, tuple(row for row in table.rows if row[-1] is None))
+    drawn = built.only("application", "channels", "latency", "area")
     figure = {"data": traces, "layout": layout}
     return Chart("sharing-cost", "Area against latency", reading, figure, drawn)

@@ -53,7 +53,7 @@ The paper claims 68.4 and 49.5 times ISAAC's and PipeLayer's energy efficiency a
 speed, at less than 0.5 % loss.
 This page searches for designs that get there. It is written by
 
-```
+```text
 {COMMAND} --page docs/headline.md
 ```
 
