@@ -40,11 +40,12 @@ WHERE = """(box, selector) => {
 def chromium():
     """A running browser; the test is skipped where there is none, or nothing to drive it with."""
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (extra 'dev')")
-    path = next(filter(None, map(shutil.which, NAMES)), None)
-    if path is None:
-        pytest.skip("no Chromium here: install the package chromium to run the browser tests")
     root = os.geteuid() == 0  # Chromium's sandbox refuses root
     with sync_api.sync_playwright() as driver:
+        own = driver.chromium.executable_path  # what "playwright install chromium" fetches
+        path = next(filter(None, map(shutil.which, (*NAMES, own))), None)
+        if path is None:
+            pytest.skip("no Chromium here: install the package chromium, or run playwright install chromium")
         browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox"] if root else [])
         yield browser
         browser.close()

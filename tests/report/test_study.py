@@ -1,6 +1,8 @@
 """A search's page: every design drawn once, the front's commands, linked views."""
 
-from rapidnn.report.study import render_study
+import pytest
+
+from rapidnn.report.study import render_study, scale
 from rapidnn.search.objectives import Constraint
 from rapidnn.search.result import Exploration, TrialRecord
 from tests.report.pages import Page
@@ -33,7 +35,9 @@ def test_the_page():
         assert len(rows) == len(numbers)
         assert [float(row[3]) for row in rows] == [y for trace in spec["data"] for y in trace["y"]]
         for row in rows:
-            assert float(row[3]) == found.trials[int(row[1])].figures[name]
+            factor, unit = scale(found, name)
+            assert float(row[3]) == factor * found.trials[int(row[1])].figures[name]
+            assert f"({unit})" in page.csv(chart)[0][3]
         assert spec["layout"]["meta"]["link"] == "trials"
     designs = page.csv("front-designs")
     assert [int(row[0]) for row in designs[1:]] == [trial.number for trial in found.front]
@@ -46,3 +50,12 @@ def test_no_front_yet():
     page = Page(render_study(study(2), "net", "study"))
     assert "no front" in page.text
     assert "front-designs" not in page.text
+
+
+def test_units_fit_the_front():
+    found = study()
+    assert scale(found, "loss") == (100.0, "points")
+    factor, unit = scale(found, "energy")  # 80 to 320 pJ
+    assert unit == "pJ"
+    assert factor == pytest.approx(1.0)
+    assert scale(found, "area") == (1e-6, "mm²")

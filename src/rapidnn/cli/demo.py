@@ -14,6 +14,7 @@ NETWORK = "digits-cnn"
 SIZE = 16
 CALIBRATION = 500
 COST_SAMPLES = 32
+RIVALS = ("isaac", "pipelayer", "gtx1080")
 SIZES = (4, 8, 16, 32)
 """Codebook sizes that the report draws accuracy and energy against."""
 
@@ -75,6 +76,7 @@ def demo(
             title="rapidnn demo: digits",
             statistics=statistics,
             counted=distributions(composed, inputs, graph),
+            comparison=rapidnn.compare(composed, inputs, RIVALS, seed=seed),
             sizes=sizes,
         )
     result = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rapidnn.report.charts import Chart, axis, label, marker, named_axis
+from rapidnn.report.charts import Chart, label, log_axis, marker, named_axis
 from rapidnn.report.data import Cell, Column, DataTable, percent, quantity, real
 from rapidnn.report.dots import dots
 from rapidnn.report.html import Card, Section, Titled, render_sections
@@ -25,7 +25,11 @@ def render_comparison(result: MachineComparison, *, title: str) -> str:
         reading=(_reading([m for m in (*result.machines, *result.eight_bit) if m.machine != OURS], result),),
         cards=(
             Card("latency", quantity(ours.latency_ns * 1e-9, "s"), f"one input on {result.hardware}"),
-            Card("throughput", quantity(ours.throughput_per_s, "/s"), "inputs"),
+            Card(
+                "throughput",
+                f"{quantity(ours.throughput_per_s, '')}/s",
+                f"inputs, {ours.network_copies:,} {'copy' if ours.network_copies == 1 else 'copies'} of the network",
+            ),
             Card("energy", quantity(ours.energy_pj * 1e-12, "J"), "one input"),
             Card(
                 "area", f"{ours.area_mm2:,.4g} mm²", f"{ours.chips} whole chip{'s' if ours.chips > 1 else ''}"
@@ -95,7 +99,7 @@ def _energy(machines: list[ComparedMachine], scaled: tuple[ComparedMachine, ...]
         "hovertemplate": "%{text}: %{x:.4g} pJ<extra></extra>",
     }
     layout = {
-        "xaxis": axis(table.title("pj"), type="log"),
+        "xaxis": log_axis(table.title("pj"), table.column("pj")),
         "yaxis": named_axis(table.column("name"), range=[len(machines) - 0.4, -0.6]),
         "height": 120 + 30 * len(machines),
         "showlegend": False,
@@ -117,8 +121,8 @@ def _reading(others: list[ComparedMachine], result: MachineComparison) -> str:
     faster = sum((m.speed_gain or 0) > 1 for m in others) or "none"
     thrifty = sum(m.energy_gain > 1 for m in others) or "none"
     return (
-        f"Of {len(others)} other machines, {result.hardware} has more throughput than {faster} "
-        f"({BASES[result.basis]}) and needs less energy than {thrifty} of them."
+        f"Of {len(others)} other machines, {result.hardware} is faster than {faster} and needs less energy than "
+        f"{thrifty}; faster means {BASES[result.basis]}."
     )
 
 

@@ -6,13 +6,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rapidnn.report.charts import Chart, Figure, axis, marker
-from rapidnn.report.data import Cell, Column, DataTable, real
+from rapidnn.report.charts import Chart, Figure, axis, log_axis, marker
+from rapidnn.report.data import Cell, Column, DataTable, quantity, real
 from rapidnn.report.html import Card, Section, Titled, render_sections, write_page
+from rapidnn.report.units import prefixed
 from rapidnn.search.objectives import LOSS, UNITS
 from rapidnn.search.result import KNOWN_BY, Exploration, TrialRecord
 from rapidnn.search.show import command, machine_parameters
 
+_BASES = {"energy": (1e-12, "J"), "latency": (1e-9, "s"), "interval": (1e-9, "s"), "power": (1.0, "W")}
+"""Figures that take a prefix: what one of their units is in the base unit."""
+_FIXED = {"area": 1e-6}
 MAX_TRIED = 1000
 """Designs behind the front that are drawn: the last ones tried."""
 
@@ -77,27 +81,40 @@ def _reading(found: Exploration) -> str:
 
 def _shown(name: str, trial: TrialRecord) -> str:
     value = trial.figures[name]
-    return f"{100 * value:.2f} points" if name == LOSS else f"{real(value)} {_unit(name)}"
+    if name == LOSS:
+        return f"{100 * value:.2f} points"
+    if name in _BASES:
+        factor, unit = _BASES[name]
+        return quantity(value * factor, unit)
+    return f"{real(value * _FIXED.get(name, 1.0))} {_unit(name)}"
 
 
 def _unit(name: str) -> str:
     """The unit alone, without what it is counted by."""
     if name == LOSS:
         return "points"
-    return UNITS[name].partition(" of ")[0].partition(", ")[0].replace("um2", "µm²")
+    return "mm²" if name in _FIXED else UNITS[name].partition(" of ")[0].partition(", ")[0]
 
 
-def _value(name: str, trial: TrialRecord) -> float:
-    return 100 * trial.figures[name] if name == LOSS else trial.figures[name]
+def scale(found: Exploration, name: str) -> tuple[float, str]:
+    """What a figure is multiplied by to be shown, and its unit then: one for all, fit for the front's largest."""
+    if name in _BASES:
+        shown = found.front or tuple(trial for trial in found.trials if trial.refused is None)
+        base, unit = _BASES[name]
+        largest = max((trial.figures[name] for trial in shown), default=1.0)
+        factor, unit = prefixed(largest * base, unit)
+        return base / factor, unit
+    return _FIXED.get(name, 100.0 if name == LOSS else 1.0), _unit(name)
 
 
 def _chart(found: Exploration, first: str, other: str) -> Chart:
     front = {trial.number for trial in found.front}
+    (across, x_unit), (up, y_unit) = scale(found, first), scale(found, other)
     behind = [t for t in found.trials if t.refused is None and t.number not in front][-MAX_TRIED:]
     tried = [(f"loss {how}", [t for t in behind if t.known_by == how], 6, 6) for how in KNOWN_BY]
     groups: list[tuple[str, list[TrialRecord], int, int]] = [*tried, ("front", list(found.front), 0, 10)]
     rows: list[tuple[Cell, ...]] = [
-        (name, trial.number, _value(first, trial), _value(other, trial))
+        (name, trial.number, across * trial.figures[first], up * trial.figures[other])
         for name, trials, *_ in groups
         for trial in trials
     ]
@@ -105,8 +122,8 @@ def _chart(found: Exploration, first: str, other: str) -> Chart:
         (
             Column("group", "design", style="text"),
             Column("trial", "trial"),
-            Column("x", first, _unit(first)),
-            Column("y", other, _unit(other)),
+            Column("x", first, x_unit),
+            Column("y", other, y_unit),
         ),
         tuple(rows),
     )
@@ -115,8 +132,8 @@ def _chart(found: Exploration, first: str, other: str) -> Chart:
             "type": "scatter",
             "mode": "markers",
             "name": name,
-            "x": [_value(first, trial) for trial in trials],
-            "y": [_value(other, trial) for trial in trials],
+            "x": [across * trial.figures[first] for trial in trials],
+            "y": [up * trial.figures[other] for trial in trials],
             "ids": [str(trial.number) for trial in trials],
             "text": [_told(trial) for trial in trials],
             "marker": {**marker(colour), "size": size},
@@ -129,18 +146,34 @@ def _chart(found: Exploration, first: str, other: str) -> Chart:
         "data": traces,
         "layout": {
             "xaxis": axis(table.title("x")),
-            "yaxis": axis(table.title("y"), **({} if other == LOSS else {"type": "log"})),
+            "yaxis": axis(table.title("y"))
+            if other == LOSS
+            else log_axis(table.title("y"), table.column("y")),
             "height": 420,
             "showlegend": True,
             "meta": {"link": "trials"},
         },
     }
+    title = f"{other.capitalize()} against {first}"
+    return Chart(f"front-{other}", title, _chart_reading(found, first, other, len(behind)), figure, table)
+
+
+def _chart_reading(found: Exploration, first: str, other: str, behind: int) -> str:
+    """What one objective costs in the other, and what is drawn."""
+    told = "Smaller is better on both axes; a design pointed at is marked in all views."
     built = sum(t.refused is None for t in found.trials)
-    reading = f"Smaller is better on both axes; a design pointed at is marked in all views. {built:,} could be built"
-    reading += (
-        f", the last {MAX_TRIED:,} behind the front are drawn." if built - len(front) > MAX_TRIED else "."
+    if built - len(found.front) > behind:
+        told += f" Of {built:,} that could be built, the last {behind:,} behind the front are drawn."
+    if not found.front:
+        return told
+    least = min(found.front, key=lambda t: (t.figures[other], t.figures[first]))
+    best = min(found.front, key=lambda t: (t.figures[first], t.figures[other]))
+    if least.number == best.number:
+        return f"Trial {best.number} is best in both: {_shown(first, best)} and {_shown(other, best)}. {told}"
+    return (
+        f"The least {other} of the front, {_shown(other, least)} (trial {least.number}), goes with {first} "
+        f"{_shown(first, least)}; with the least {first}, {_shown(first, best)}, it is {_shown(other, best)}. {told}"
     )
-    return Chart(f"front-{other}", f"{other} against {first}", reading, figure, table)
 
 
 def _told(trial: TrialRecord) -> str:
@@ -161,7 +194,7 @@ def _sizes(trial: TrialRecord, option: str) -> str:
 def _designs(found: Exploration, study: str, artifact: str | None) -> DataTable:
     columns = (
         Column("trial", "trial"),
-        *(Column(name, name, _unit(name)) for name in found.objectives),
+        *(Column(name, name, scale(found, name)[1]) for name in found.objectives),
         Column("weights", "weights", style="text"),
         Column("inputs", "inputs", style="text"),
         Column("machine", "machine", style="text"),
@@ -169,7 +202,7 @@ def _designs(found: Exploration, study: str, artifact: str | None) -> DataTable:
     )
     rows: list[tuple[Cell, ...]] = []
     for trial in found.front:
-        values = [_value(name, trial) for name in found.objectives]
+        values = [scale(found, name)[0] * trial.figures[name] for name in found.objectives]
         machine = ", ".join(f"{name}={value}" for name, value in machine_parameters(trial).items())
         chosen = [sizes(trial.params, option) for option in ("weights", "inputs")]
         rows.append((trial.number, *values, *chosen, machine or None, command(found, trial, study, artifact)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import geometric_mean
 
-from rapidnn.report.charts import Chart, Figure, axis, label, marker, named_axis
+from rapidnn.report.charts import Chart, Figure, label, log_axis, marker, named_axis
 from rapidnn.report.data import Column, DataTable, real
 from rapidnn.report.dots import span, upright
 from rapidnn.report.html import Section, Titled
@@ -98,10 +98,8 @@ def _figure(table: DataTable, now: float | None) -> Figure:
         if isinstance(low, float) and isinstance(high, float)
     ]
     layout = {
-        "xaxis": axis(
-            f"geometric mean of speed and energy gains over {' and '.join(HEADLINE_RIVALS)}",
-            type="log",
-            nticks=6,
+        "xaxis": log_axis(
+            f"mean gain over {' and '.join(HEADLINE_RIVALS)}", [*table.column("low"), *table.column("high")]
         ),
         "yaxis": named_axis(names, range=[rows - 0.4, -0.6]),
         "shapes": [*lines, *([] if now is None else [upright(now)])],
