@@ -42,10 +42,11 @@ def run() -> list[dict[str, object]]:
         ]
         environment["PATH"] = f"{clone / '.venv' / 'bin'}{os.pathsep}{environment['PATH']}"
         for language, text in blocks(clone / "docs" / "howto" / "onnx.md"):
-            first = text.strip().splitlines()[-1]
-            command = ["python", "-c", text] if language == "python" else ["bash", "-e", "-c", text]
-            name = "an ONNX file and data (theirs)" if language == "python" else first
-            rows.append(step(name, command, own, environment))
+            if language == "python":
+                rows.append(step("an ONNX file and data (theirs)", ["python", "-c", text], own, environment))
+                continue
+            for line in text.strip().splitlines():
+                rows.append(step(line, ["bash", "-e", "-c", line], own, environment))
         if not (own / "mine.html").stat().st_size:
             raise SystemExit("no report came out")
     return rows
