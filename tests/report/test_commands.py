@@ -1,5 +1,7 @@
 """The commands that write pages, as a user types them."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -22,6 +24,10 @@ def test_report_and_compare_write_pages(tmp_path):
     page = Page((tmp_path / "c.html").read_text("utf-8"))
     energy = page.csv("machine-energy")
     assert float(energy[1][1]) == document["result"]["machines"][0]["energy_pj_per_mac"]
+    printed = tmp_path / "c.json"
+    printed.write_text(json.dumps(document))
+    assert run_json("report", printed, "-o", tmp_path / "again.html")["result"]["kind"] == "comparison"
+    assert (tmp_path / "again.html").read_text("utf-8") == (tmp_path / "c.html").read_text("utf-8")
     refused = run_cli("compare", *given, "--html", tmp_path / "f.rapidnn", check=2)
     assert "also an input" in refused.stderr
 
@@ -61,3 +67,13 @@ def test_a_study_has_a_report(tmp_path):
     empty = tmp_path / "empty"
     empty.mkdir()
     assert "journal.log" in run_cli("report", empty, "-o", tmp_path / "r.html", check=2).stderr
+
+
+@pytest.mark.parametrize("change", [{"machines": []}, {"basis": "weight"}, {"macs": "many"}, {"machines": 3}])
+def test_other_comparisons_are_refused_in_one_line(tmp_path, change):
+    whole = {"artifact": "a", "hardware": "h", "basis": "area", "node_nm": None, "macs": 1, "accuracy": None}
+    record = whole | {"machines": [], "eight_bit": []} | change
+    (tmp_path / "c.json").write_text(json.dumps({"command": "compare", "result": record}))
+    refused = run_cli("report", tmp_path / "c.json", "-o", tmp_path / "c.html", check=2)
+    assert len(refused.stderr.splitlines()) == 1
+    assert "rapidnn compare" in refused.stderr

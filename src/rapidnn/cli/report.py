@@ -1,4 +1,4 @@
-"""``rapidnn report``: everything about an artifact, a search or a reproduction as one HTML file."""
+"""``rapidnn report``: all about an artifact, a comparison, a search or a reproduction as one HTML file."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def report(
         Path,
         typer.Argument(
             metavar="WHAT",
-            help="F.rapidnn; a study's folder (rapidnn explore); a reproduction's folder or reproduction.json.",
+            help="F.rapidnn; a folder of rapidnn explore or reproduce; what compare or reproduce printed with --json.",
             show_default=False,
         ),
     ],
@@ -64,7 +64,7 @@ def report(
     seed: options.Seed = 0,
     as_json: options.Json = False,
 ) -> None:
-    """Write one self-contained HTML report of an artifact, of a search, or of a reproduction.
+    """Write one self-contained HTML report of an artifact, a comparison, a search, or a reproduction.
 
     An artifact is evaluated and its machine estimated; with --network it is compared with the float network, whose
     weights and activations are drawn beside the codebooks. All options but -o and --json belong to artifacts.
@@ -126,11 +126,22 @@ def _kind(what: Path) -> str:
             f"{what}: a folder without {JOURNAL} (of rapidnn explore) and {RESULT} (of rapidnn reproduce); give one of "
             "these folders, or an artifact"
         )
-    return "reproduction" if what.suffix == ".json" else "network"
+    if what.suffix != ".json":
+        return "network"
+    from rapidnn.report.recorded import read_document
+
+    return "comparison" if read_document(what).get("command") == "compare" else "reproduction"
 
 
 def _recorded(kind: str, what: Path, output: Path) -> None:
-    """The page of a study's folder, or of a reproduction."""
+    """The page of a study's folder, of a comparison, or of a reproduction."""
+    if kind == "comparison":
+        from rapidnn.report import write_comparison
+        from rapidnn.report.recorded import read_comparison
+
+        compared = read_comparison(what)
+        write_comparison(output, compared, title=f"{Path(compared.artifact).stem} beside other machines")
+        return
     if kind == "reproduction":
         from rapidnn.report.reproduction import write_reproduction
         from rapidnn.reproduction.result import read_reproduction

@@ -11,6 +11,7 @@ from rapidnn.machine.cost import Cost
 from rapidnn.report.comparison import render_comparison
 from rapidnn.report.html import write_page
 from rapidnn.report.page import render
+from rapidnn.report.recorded import RecordedComparison
 from rapidnn.rivals.compare import MachineComparison
 
 __all__ = ["render", "render_comparison", "write_comparison", "write_report"]
@@ -35,7 +36,7 @@ def write_report(
     write_page(path, render(composed, evaluation=evaluation, cost=cost, title=title, **more))
 
 
-def write_comparison(path: str | Path, result: MachineComparison, *, title: str) -> None:
+def write_comparison(path: str | Path, result: MachineComparison | RecordedComparison, *, title: str) -> None:
     """Write a comparison of machines as one HTML file that needs no network.
 
     Raises

@@ -6,6 +6,7 @@ from rapidnn.report.charts import Chart, label, log_axis, marker, named_axis
 from rapidnn.report.data import Cell, Column, DataTable, percent, quantity, real
 from rapidnn.report.dots import dots
 from rapidnn.report.html import Card, Section, Titled, render_sections
+from rapidnn.report.recorded import RecordedComparison
 from rapidnn.rivals.compare import BASES, MachineComparison
 from rapidnn.rivals.figures import OURS, ComparedMachine
 
@@ -15,7 +16,7 @@ COMPARED = "compared"
 _GAINS = (("speed_gain", "throughput"), ("latency_gain", "latency"), ("energy_gain", "energy"))
 
 
-def render_comparison(result: MachineComparison, *, title: str) -> str:
+def render_comparison(result: MachineComparison | RecordedComparison, *, title: str) -> str:
     """A comparison as a page of its own: one HTML text that needs no network."""
     section = comparison_section(result)
     ours = next(machine for machine in result.machines if machine.machine == OURS)
@@ -39,7 +40,7 @@ def render_comparison(result: MachineComparison, *, title: str) -> str:
     return render_sections(title, (summary, section))
 
 
-def comparison_section(result: MachineComparison) -> Section:
+def comparison_section(result: MachineComparison | RecordedComparison) -> Section:
     """Gains and figures of all machines, those scaled to 8 bits too."""
     machines = [*result.machines, *result.eight_bit]
     scaled = result.eight_bit
@@ -63,7 +64,7 @@ def _name(machine: ComparedMachine, scaled: bool) -> str:
     return f"{machine.machine} at 8 bits" if scaled else machine.machine
 
 
-def _gains(others: list[ComparedMachine], result: MachineComparison) -> Chart:
+def _gains(others: list[ComparedMachine], result: MachineComparison | RecordedComparison) -> Chart:
     scaled = result.eight_bit
     table = DataTable(
         (
@@ -115,7 +116,7 @@ def _energy(machines: list[ComparedMachine], scaled: tuple[ComparedMachine, ...]
     )
 
 
-def _reading(others: list[ComparedMachine], result: MachineComparison) -> str:
+def _reading(others: list[ComparedMachine], result: MachineComparison | RecordedComparison) -> str:
     if not others:
         return "No other machine was asked for."
     faster = sum((m.speed_gain or 0) > 1 for m in others) or "none"

@@ -105,6 +105,8 @@ def read_reproduction(path: Path) -> Reproduction:
     file = path / RESULT if path.is_dir() else path
     try:
         found = untrusted.parse_json(untrusted.read_text(file))
+        if isinstance(found, dict) and isinstance(found.get("result"), dict):
+            found = found["result"]  # as --json prints it
         if not isinstance(found, dict):
             raise DataError(f"{file}: expected the object that rapidnn reproduce writes")
         known = {field.name for field in fields(Reproduction)}
