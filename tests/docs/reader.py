@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
 from rapidnn.cli.main import exit_code
 
@@ -44,8 +46,14 @@ def names(folder: Path) -> dict[str, Any]:
     }
 
 
-def mnist_files(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An artifact ``net.rapidnn`` on MNIST, of which a few samples lie in the data folder."""
+def mnist_names(folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """A small network's ``net.rapidnn`` on MNIST, of which a few samples lie in the data folder; and the names of both.
+
+    A perceptron of a size that anyone would train has so many blocks that the page's thousand maps take a quarter hour.
+    """
+    import rapidnn
+    from rapidnn.data import load_data
+
     known = os.environ.get("RAPIDNN_DATA")
     if known is None or not (Path(known) / "mnist.npz").is_file():
         pytest.skip("no mnist.npz in RAPIDNN_DATA")
@@ -54,5 +62,12 @@ def mnist_files(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "data").mkdir()
     np.savez(folder / "data" / "mnist.npz", **few)
     monkeypatch.setenv("RAPIDNN_DATA", str(folder / "data"))
-    made = ["compose", "mnist-mlp", "--data", "mnist", "--random-weights", "--recover", "none"]
-    assert exit_code([*made, "-o", str(folder / "net.rapidnn"), "--json"]) == 0
+    data = load_data("mnist")
+    prepare = data.preprocess.for_shape((784,))
+    x, labels = data.split("train")
+    inputs = prepare.apply(x[:FEW])
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(784, 12), nn.ReLU(), nn.Linear(12, 10)).eval()
+    composed = rapidnn.compose(module, inputs, preprocess=prepare, recover="none")
+    composed.save(folder / "net.rapidnn")
+    return {"composed": composed, "x": inputs, "labels": labels[:FEW]}

@@ -57,7 +57,7 @@ def test_every_block_runs(page, tmp_path, monkeypatch, request):
         for file in made.iterdir():
             shutil.copy(file, tmp_path)
         if page.stem == "reliability":
-            reader.mnist_files(tmp_path, monkeypatch)
+            namespace |= reader.mnist_names(tmp_path, monkeypatch)
     monkeypatch.chdir(tmp_path)
     environment = os.environ | {
         "PYTHONPATH": str(tmp_path),
