@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from rapidnn.cli import options, sources
-from rapidnn.cli.console import Terminal
+from rapidnn.cli.console import Stages, Terminal
+from rapidnn.data import DataSet
 
 NETWORK = "digits-cnn"
 SIZE = 16
@@ -32,8 +33,6 @@ def demo(
     from rapidnn.machine.description import load_hardware
     from rapidnn.machine.estimate import estimate_program
     from rapidnn.machine.network import DEFAULT_HARDWARE, collect_statistics
-    from rapidnn.networks import save_weights
-    from rapidnn.networks import train as training
     from rapidnn.report import text, write_report
     from rapidnn.report.distributions import distributions
     from rapidnn.report.sizes import composed_points
@@ -44,14 +43,7 @@ def demo(
     with terminal.progress() as stages:
         data = sources.data_set(None, made, stages)
         prepare = data.preprocess
-        training.train(
-            made.module(),
-            data,
-            training.recipe(NETWORK),
-            seed=seed,
-            progress=lambda report: stages("train", report.epoch, report.epochs),
-        )
-        save_weights(made.module(), weights)
+        _train(made, data, weights, seed, stages)
         calibration, validation = sources.calibration_and_validation(data, prepare, CALIBRATION, seed)
         composed = rapidnn.compose(
             made.model, calibration, SIZE, SIZE, validation=validation, preprocess=prepare, progress=stages
@@ -79,15 +71,9 @@ def demo(
             comparison=rapidnn.compare(composed, inputs, RIVALS, seed=seed),
             sizes=sizes,
         )
-    result = {
-        "weights": str(weights),
-        "artifact": str(artifact),
-        "report": str(page),
-        "evaluation": evaluation.to_json(),
-        "cost": cost.to_json(),
-    }
+    files = {"weights": str(weights), "artifact": str(artifact), "report": str(page)}
     terminal.result(
-        result,
+        {**files, "evaluation": evaluation.to_json(), "cost": cost.to_json()},
         text.layer_table(composed.program),
         text.evaluation_table(evaluation),
         *text.cost_tables(cost),
@@ -95,3 +81,17 @@ def demo(
         f"artifact: {artifact}",
         f"report:   {page}  (open it in a browser)",
     )
+
+
+def _train(made: sources.FloatNetwork, data: DataSet, weights: Path, seed: int, stages: Stages) -> None:
+    from rapidnn.networks import save_weights
+    from rapidnn.networks import train as training
+
+    training.train(
+        made.module(),
+        data,
+        training.recipe(NETWORK),
+        seed=seed,
+        progress=lambda report: stages("train", report.epoch, report.epochs),
+    )
+    save_weights(made.module(), weights)

@@ -69,8 +69,7 @@ def render(
     composed
         The network; its layers, codebooks and tables are always shown, a tree's validation accuracy by level too.
     evaluation, cost
-        Accuracy on labelled data and the machine's cost; a part that is None is left out and the page says how to
-        get it.
+        Accuracy on labelled data and the machine's cost; without one the page says how to get it.
     title
         The page's heading, plain text.
     statistics
@@ -80,8 +79,7 @@ def render(
     comparison
         Rival machines on the same network: adds a section.
     sizes
-        Other codebook sizes (:mod:`rapidnn.report.sizes`): accuracy and energy against them. Without, the levels of a
-        tree as far as the artifact knows them.
+        Other codebook sizes (:mod:`rapidnn.report.sizes`); without, a tree's levels as the artifact knows them.
     """
     network = _network_context(composed, counted)
     context: dict[str, Any] = {
