@@ -48,7 +48,7 @@ def words(cells):
 def test_the_journey_is_what_the_page_shows():
     _, trace = example()
     assert trace.exact
-    assert SECTION.split("```")[1].strip("\n").split("\n") == journey(trace)
+    assert SECTION.split("```")[1].removeprefix("text").strip("\n").split("\n") == journey(trace)
 
 
 def test_the_addends_of_the_page():
