@@ -41,15 +41,16 @@ void Block::weighted_channels(const Weighted& layer) {
   task.sums = scratch_.data();
   const bool many = layer.walk.positions() > 1;
   const Share positions = many ? member_.share(layer.walk.positions()) : Share{0, 1};
-  const Share channels = many ? Share{0, outs} : member_.share(outs, kLanes);
+  const Share channels = many ? Share{0, outs} : member_.share(outs, 2 * kLanes);
+  const bool halved = !layer.halves.empty() && kernels_.lookup_halves != nullptr;
   if (channels.first == channels.last) return;
   for (auto p = static_cast<int>(positions.first); p < positions.last; ++p)
     for (int g = 0; g < layer.groups; ++g) {
       const std::int32_t base = list_taps(layer, p, g);
       for (auto o = static_cast<int>(channels.first); o < channels.last; o += kListVectors * kLanes) {
         const int count = std::min(kListVectors * kLanes, static_cast<int>(channels.last) - o), channel = g * outs + o;
-        task.offset = o;
-        kernels_.lookup_list(task, (count + kLanes - 1) / kLanes);
+        task.offset = halved ? o / 2 : o;
+        (halved ? kernels_.lookup_halves : kernels_.lookup_list)(task, (count + kLanes - 1) / kLanes);
         for (int i = 0; i < count; ++i) task.sums[i] += base;
         emit_channels(layer, std::int64_t{p} * layer.channels + channel, channel, count, task.sums, layer.bias);
       }
@@ -59,7 +60,9 @@ void Block::weighted_channels(const Weighted& layer) {
 // The taps of a position that are not constant over all weights (a zero input is), and the sum of the rows' base.
 std::int32_t Block::list_taps(const Weighted& layer, int position, int group) {
   const int taps = layer.walk.taps, places = layer.walk.places;
-  const std::int64_t width = layer.column_width;
+  const bool halved = !layer.halves.empty() && kernels_.lookup_halves != nullptr;
+  const std::int64_t width = halved ? static_cast<std::int64_t>(layer.halves_width()) : layer.column_width;
+  const std::uint8_t* columns = halved ? layer.halves.data() : layer.columns.data();
   const std::size_t row = static_cast<std::size_t>(layer.by_input.planes) * kTableSize;
   const int from = layer.walk.first[static_cast<std::size_t>(position)];
   const int to = layer.walk.first[static_cast<std::size_t>(position) + 1];
@@ -76,7 +79,7 @@ std::int32_t Block::list_taps(const Weighted& layer, int position, int group) {
     const auto place = static_cast<std::size_t>(layer.walk.place[static_cast<std::size_t>(r)]);
     const std::uint8_t* in =
         codes(layer.source) + layer.walk.base[static_cast<std::size_t>(r)] + std::int64_t{group} * taps;
-    const std::uint8_t* column = layer.columns.data() + (static_cast<std::size_t>(group) * places + place) * taps * width;
+    const std::uint8_t* column = columns + (static_cast<std::size_t>(group) * places + place) * taps * width;
     for (int k = 0; k < taps; ++k, column += width) {
       base += bases[in[k]];
       const int peak = peaks[in[k]];

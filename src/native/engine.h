@@ -109,7 +109,7 @@ struct TapList {
 
 struct ListTask {
   const TapList* taps;
-  std::ptrdiff_t offset;  // first channel
+  std::ptrdiff_t offset;  // of the first channel's byte
   int planes;
   const int* shift;
   int entries;
@@ -161,6 +161,8 @@ struct Kernels {
   // Both or neither.
   void (*dot_lanes)(const LanesTask&) = nullptr;
   void (*quads)(const QuadTask&) = nullptr;
+  // As lookup_list, of codes below 16, two to a byte.
+  void (*lookup_halves)(const ListTask&, int vectors) = nullptr;
   bool double_width = true;  // two vectors' sums fit the registers
   int panel = kScalars;
   int quads_at_once = 1 << 30;  // so that the weights of a block of channels stay in the nearest cache

@@ -19,6 +19,7 @@ struct Avx512 {
   static Bytes zero_bytes() { return _mm512_setzero_si512(); }
   static Words zero_words() { return _mm512_setzero_si512(); }
   static Bytes load(const std::uint8_t* p) { return _mm512_loadu_si512(p); }
+  static Bytes upper_half(Bytes x) { return _mm512_srli_epi16(x, 4); }
   static void look_up_add(Bytes& sum, const std::uint8_t* table, Bytes index) {
     sum = _mm512_adds_epu8(sum, _mm512_permutexvar_epi8(index, _mm512_load_si512(table)));
   }
@@ -138,7 +139,7 @@ void residual(const std::uint16_t* codes, std::ptrdiff_t code_row, const std::ui
 const Kernels kKernels = {"avx512",            lookup_any<Avx512>,   list_any<Avx512>,  avx512::search,
                           avx512::add_entries, avx512::settle,       avx512::search_rows, avx512::transpose,
                           decode,              dot,                  residual,          avx512::dot_lanes,
-                          avx512::quads};
+                          avx512::quads,       list_any<Avx512, true>};
 
 }  // namespace
 

@@ -84,6 +84,10 @@ struct Weighted {
   // Lanes are channels: per group, place, tap: the codes of all channels, filled up to a multiple of 64.
   std::vector<std::uint8_t> columns;
   int column_width = 0;
+  // The same in half the room, where codes are below 16 and memory is what a sample waits for: channels 64 apart share a
+  // byte. Only of layers with one position.
+  std::vector<std::uint8_t> halves;
+  std::size_t halves_width() const { return static_cast<std::size_t>(column_width + 2 * kLanes - 1) / (2 * kLanes) * kLanes; }
   PlaneTable by_input;  // row = input code, entry = weight code
   Dot exact;  // the whole product table
   Dot rough;  // all of the product table but the residual

@@ -108,20 +108,33 @@ void lookup(const LookupTask& t, int first = 0) {
   sums.flush();
 }
 
-template <class V, int N, int P>
+// The indices of 64 N channels. Halved, a byte holds those of two channels 64 apart; what stands in its upper bits does not
+// matter to tables that repeat every 16 entries.
+template <class V, int N, bool Halved>
+RAPIDNN_INLINE void load_indices(typename V::Bytes (&index)[N], const std::uint8_t* from) {
+  for (int n = 0; n < N; ++n) {
+    if constexpr (!Halved) {
+      index[n] = V::load(from + n * kLanes);
+    } else {
+      index[n] = n % 2 == 0 ? V::load(from + n / 2 * kLanes) : V::upper_half(index[n - 1]);
+    }
+  }
+}
+
+template <class V, int N, int P, bool Halved>
 void lookup_list(const ListTask& t) {
   std::memset(t.sums, 0, sizeof(std::int32_t) * N * kLanes);
   Sums<V, 1, N, P> sums(t.shift, t.sums);
   const TapList::Tap* tap = t.taps->taps.data();
   for (std::uint16_t segment : t.taps->segments) {
     typename V::Bytes low[1][N][P];
-    for (int n = 0; n < N; ++n)
-      for (int p = 0; p < P; ++p) low[0][n][p] = V::zero_bytes();
-    for (const TapList::Tap* const end = tap + segment; tap != end; ++tap)
-      for (int n = 0; n < N; ++n) {
-        const typename V::Bytes index = V::load(tap->vector + t.offset + n * kLanes);
-        for (int p = 0; p < P; ++p) V::look_up_add(low[0][n][p], tap->row + p * kTableSize, index);
-      }
+    clear<V, 1, N, P>(low);
+    for (const TapList::Tap* const end = tap + segment; tap != end; ++tap) {
+      typename V::Bytes index[N];
+      load_indices<V, N, Halved>(index, tap->vector + t.offset);
+      for (int n = 0; n < N; ++n)
+        for (int p = 0; p < P; ++p) V::look_up_add(low[0][n][p], tap->row + p * kTableSize, index[n]);
+    }
     sums.widen(low);
   }
   sums.flush();
@@ -146,20 +159,20 @@ void lookup_any(const LookupTask& t, int vectors) {
   return vectors == 2 ? lookup_planes<V, 2>(t) : lookup_planes<V, 1>(t);
 }
 
-template <class V, int N>
+template <class V, int N, bool Halved>
 void list_planes(const ListTask& t) {
-  if (t.planes == 1) return lookup_list<V, N, 1>(t);
-  if (t.planes == 2) return lookup_list<V, N, 2>(t);
-  lookup_list<V, N, 3>(t);
+  if (t.planes == 1) return lookup_list<V, N, 1, Halved>(t);
+  if (t.planes == 2) return lookup_list<V, N, 2, Halved>(t);
+  lookup_list<V, N, 3, Halved>(t);
 }
 
-template <class V>
+template <class V, bool Halved = false>
 void list_any(const ListTask& t, int vectors) {
   switch (vectors) {
-    case 1: return list_planes<V, 1>(t);
-    case 2: return list_planes<V, 2>(t);
-    case 3: return list_planes<V, 3>(t);
-    default: return list_planes<V, 4>(t);
+    case 1: return list_planes<V, 1, Halved>(t);
+    case 2: return list_planes<V, 2, Halved>(t);
+    case 3: return list_planes<V, 3, Halved>(t);
+    default: return list_planes<V, 4, Halved>(t);
   }
 }
 

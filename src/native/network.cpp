@@ -28,9 +28,6 @@ class Entered {
 // A rest of this many samples is worth a whole vector of them; fewer go one by one.
 constexpr std::int64_t kWorthAVector = 12;
 
-// Fewer taps than this are looked up before another thread has started.
-constexpr std::int64_t kWorthAThread = 1 << 21;
-
 // Samples that one thread takes one after the other share the weights in its cache.
 constexpr std::int64_t kMaxInTurn = 64;
 
@@ -93,7 +90,7 @@ void Network::run(const float* x, std::int64_t samples, std::int64_t inputs, std
                   const Kernels& kernels, bool use_factors, const Watch* watch) const {
   const bool wide = !prefers_dots(kernels, use_factors), doubled = double_width_ && kernels.double_width;
   const std::int64_t full = wide ? kLanes * (doubled ? 2 : 1) : 1;
-  const auto helpful = std::min<std::int64_t>(threads, std::max<std::int64_t>(1, taps_ * samples / kWorthAThread));
+  const auto helpful = std::min<std::int64_t>(threads, std::max<std::int64_t>(1, taps_ * samples / taps_per_thread));
   const bool together = helpful > 1 && (samples < threads || (wide && samples >= kWorthAVector && samples < full * threads));
   const std::vector<Piece> pieces = split(samples, together ? 1 : threads, wide, doubled);
   if (!together) {

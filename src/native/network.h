@@ -21,6 +21,8 @@ class Network {
   std::vector<EdgeInfo> edges;
   std::vector<Step> steps;
   int output = -1;
+  // Work for a further thread on one block: fewer taps are looked up before it has started.
+  std::int64_t taps_per_thread = 1 << 21;
   Ints output_index;  // natural order -> element
 
   // Counts the readers of every edge; call when all steps are there.

@@ -152,6 +152,23 @@ struct PyNetwork {
       w.by_input = plane_table(by_input, input_base, input_shift, 0, static_cast<std::size_t>(w.input_size));
     w.columns = copy(columns);
     w.column_width = column_width;
+    if (w.weight_size <= kHalf && w.walk.positions() == 1 && w.columns.size() > kLarge) halve_columns(w);
+  }
+
+  static constexpr int kHalf = 16;                       // codes of half a byte
+  static constexpr std::size_t kLarge = std::size_t{1} << 20;  // bytes that a core's cache does not hold
+
+  static void halve_columns(Weighted& w) {
+    const auto width = static_cast<std::size_t>(w.column_width), halved = w.halves_width();
+    const std::size_t rows = w.columns.size() / width;
+    w.halves.assign(rows * halved, 0);
+    for (std::size_t row = 0; row < rows; ++row)
+      for (std::size_t c = 0; c < width; ++c)
+        w.halves[row * halved + c / (2 * kLanes) * kLanes + c % kLanes] |=
+            static_cast<std::uint8_t>(w.columns[row * width + c] << (c / kLanes % 2 * 4));
+    std::uint8_t* table = w.by_input.bytes.data();
+    for (std::size_t i = 0; i < w.by_input.bytes.size(); ++i)
+      if (i % kTableSize >= kHalf) table[i] = table[i - kHalf];
   }
 
   static Lookup make_lookup(const Weighted& w, const Array<std::uint8_t>& bytes, const Array<std::int32_t>& base,
@@ -386,6 +403,10 @@ void bind_network(nb::module_& m) {
   m.def("kernel_paths", &kernel_paths, "Instruction sets this machine has kernels for, the fastest first.");
   nb::class_<PyNetwork>(m, "Network")
       .def(nb::init<>())
+      .def_prop_rw(
+          "taps_per_thread", [](const PyNetwork& self) { return self.net.taps_per_thread; },
+          [](PyNetwork& self, std::int64_t taps) { self.net.taps_per_thread = std::max<std::int64_t>(1, taps); },
+          "How many taps of one block of samples are worth a further thread.")
       .def("add_edge", &PyNetwork::add_edge, "elements"_a, "accumulator"_a)
       .def("encode_input", &PyNetwork::encode_input, "out"_a, "place"_a, "thresholds"_a, "codes"_a)
       .def("encode", &PyNetwork::encode, "out"_a, "source"_a, "unit"_a, "thresholds"_a, "codes"_a, "sets"_a)
