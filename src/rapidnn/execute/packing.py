@@ -124,7 +124,7 @@ def split_planes(table: NDArray[np.integer], weight: NDArray[np.float64]) -> Pla
     return None if best is None else best[1]
 
 
-_RANK_COST, _WINDOW_COST, _FAR_COST, _MANY = 0.06, 0.12, 0.15, 1.7
+_RANK_COST, _WINDOW_COST, _FAR_COST, _MANY = 0.06, 0.09, 0.15, 1.25
 """One rank's dot product per tap, in byte lookups, as measured with AMX: in a linear layer, in a convolution, whose
 operands of all ranks are read again for every position, and where weights come from beyond a core's cache. The last two
 cost more where ranks are many and their operands leave the cache.
