@@ -7,6 +7,7 @@ from tests.handoff import compilers
 from tests.handoff.built_in import NAMES, built_in
 from tests.handoff.image_loader import Image
 from tests.handoff.sessions import run_onnx
+from tests.handoff.torch_module import check_equal, load
 
 pytestmark = pytest.mark.slow
 
@@ -46,3 +47,9 @@ def test_memory_image(tmp_path, name):
     composed, x = built_in(name)
     rapidnn.export(composed, "memory-image", tmp_path / "out")
     assert (Image(tmp_path / "out").run(x) == composed.run(x)).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_torch(tmp_path, name):
+    composed, x = built_in(name)
+    check_equal(load(rapidnn.export(composed, "torch", tmp_path / "out")), composed, x)

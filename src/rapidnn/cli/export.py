@@ -29,7 +29,7 @@ def export(
     changes: options.Overrides = None,
     as_json: options.Json = False,
 ) -> None:
-    """Write an artifact for another tool: C for microcontrollers, ONNX, memory images, Verilog (docs/handoff.md)."""
+    """Write an artifact for another tool: C, ONNX, PyTorch, memory images, Verilog (docs/handoff.md)."""
     import rapidnn
 
     terminal = Terminal("export", as_json=as_json)

@@ -56,6 +56,12 @@ def _image(asked: Request) -> Content:
     return write_image(asked.composed, load_hardware(asked.hardware, asked.overrides))
 
 
+def _torch(asked: Request) -> Content:
+    from rapidnn.handoff.torch.writer import write_torch
+
+    return write_torch(asked.composed)
+
+
 def _verilog(asked: Request) -> Content:
     from rapidnn.handoff.verilog.writer import write_verilog
     from rapidnn.machine.description import load_hardware
@@ -68,6 +74,7 @@ _WRITERS: dict[str, Callable[[Request], Content]] = {
     "onnx": _onnx,
     "onnx-float": _onnx_float,
     "memory-image": _image,
+    "torch": _torch,
     "verilog": _verilog,
 }
 KINDS = tuple(_WRITERS)
@@ -96,6 +103,7 @@ def export(
         ``"c"``: C99 without multiplication and floating point, bit-true. ``"onnx"``: standard operators on integers,
         bit-true. ``"onnx-float"``: a float network with the codebooks' values for weights, for tools that want one.
         ``"memory-image"``: all tables by block as ``$readmemh`` files, with a manifest.
+        ``"torch"``: a Python file that needs only torch, bit-true in evaluation mode, ready to train on.
         ``"verilog"``: an RNA block in SystemVerilog, with a test bench of real neurons for each layer; takes ``x``.
     folder
         Written whole or not at all; an earlier export there is replaced, a folder with other files is refused.

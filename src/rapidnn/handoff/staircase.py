@@ -38,10 +38,10 @@ def staircase(step: Encode | Activate) -> Staircase | None:
         return Staircase(step.thresholds, step.codes.astype(np.int32))
     if step.activation.kind in COMPARED:
         return None
-    return _nearest_row(step.activation)
+    return nearest_row(step.activation)
 
 
-def _nearest_row(table: ActivationTable) -> Staircase:
+def nearest_row(table: ActivationTable) -> Staircase:
     """The g of the row nearest to the accumulator; of rows with equal z the first is meant, a tie goes down."""
     assert table.z is not None
     assert table.g is not None

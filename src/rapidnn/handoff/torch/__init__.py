@@ -1,0 +1,1 @@
+"""A composed network as a Python module file that needs nothing but torch: fake quantisation that goes on training."""
