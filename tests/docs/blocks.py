@@ -23,8 +23,19 @@ class Block:
 
 
 def blocks(page: Path) -> list[Block]:
+    return blocks_of(page.read_text("utf-8"))
+
+
+def sections(page: Path) -> dict[str, str]:
+    """A page's parts by their headings of the second level; what comes before the first has an empty one."""
+    parts = re.split(r"^## (.+)\n", page.read_text("utf-8"), flags=re.M)
+    return {"": parts[0], **dict(zip(parts[1::2], parts[2::2], strict=True))}
+
+
+def blocks_of(markdown: str) -> list[Block]:
+    """Blocks of a page or a part of one."""
     found = []
-    for language, rest, text in _FENCE.findall(page.read_text("utf-8")):
+    for language, rest, text in _FENCE.findall(markdown):
         title = re.search(r'title="([^"]+)"', rest)
         found.append(Block(language, title[1] if title else None, text))
     return found

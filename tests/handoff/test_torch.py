@@ -116,7 +116,11 @@ def test_it_trains_and_composes_again(tmp_path):
     assert sum(losses[-4:]) < 0.5 * sum(losses[:4])
     with torch.no_grad():
         tuned = F.cross_entropy(model.eval()(x), y)
-    again = rapidnn.compose(model.plain(), x[:200].numpy(), weights=16, inputs=16)
+    again = rapidnn.compose(model.plain(), x[:200].numpy(), weights=16, inputs=16, recover="none")
+    layers = [step for step in again.program.steps if isinstance(step, WeightedSum)]
+    for step, name in zip(layers, ("conv1", "conv2", "fc1", "fc2"), strict=True):
+        found = (step.values * step.scales[:, np.newaxis])[0][step.weight_codes]
+        assert np.allclose(found, model.plain().get_parameter(f"{name}.weight").detach(), atol=1e-5)
     assert F.cross_entropy(torch.from_numpy(again(x.numpy())), y) < tuned + 0.1
     torch.save(model.state_dict(), tmp_path / "tuned.pt")
     copy = exported(digits()[0], tmp_path)
