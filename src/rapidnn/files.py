@@ -10,8 +10,8 @@ from pathlib import Path
 
 from rapidnn.errors import DataError
 
-_UMASK = os.umask(0)
-os.umask(_UMASK)  # reading it means setting it, so it is read once, before there are threads
+UMASK = os.umask(0)
+os.umask(UMASK)  # reading it means setting it, so it is read once, before there are threads
 
 
 def check_output(target: Path, *inputs: Path | None) -> None:
@@ -48,7 +48,7 @@ def atomic_path(target: Path) -> Iterator[Path]:
         yield temporary
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
-        temporary.chmod(0o666 & ~_UMASK)
+        temporary.chmod(0o666 & ~UMASK)
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)

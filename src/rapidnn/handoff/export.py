@@ -78,6 +78,7 @@ _WRITERS: dict[str, Callable[[Request], Content]] = {
     "verilog": _verilog,
 }
 KINDS = tuple(_WRITERS)
+HARDWARE_KINDS = ("memory-image", "verilog")
 
 
 def check_kind(kind: str) -> None:
@@ -115,17 +116,27 @@ def export(
     Raises
     ------
     DataError
-        On an unknown kind, or a folder that cannot be written.
+        On an unknown kind, a folder that cannot be written, a package that is not installed, or overrides for a kind
+        that has no hardware.
     ModelError
         If the network has a step that this kind cannot hold; the message names it.
     HardwareError
         If the description is not valid, or its blocks cannot hold a layer.
     """
     check_kind(kind)
+    if overrides and kind not in HARDWARE_KINDS:
+        raise DataError(
+            f"--to {kind} depends on no hardware, so there is nothing to set; leave the overrides out"
+        )
     target = Path(folder)
     check_folder(target)
     samples = None if x is None else check_input(composed.program, as_array(x))
-    content = _WRITERS[kind](Request(composed, hardware, overrides, samples))
+    try:
+        content = _WRITERS[kind](Request(composed, hardware, overrides, samples))
+    except ImportError as error:
+        raise DataError(
+            f"--to {kind} needs {error.name}, which cannot be imported; pip install 'rapidnn[compose]'"
+        ) from None
     mark = {
         "kind": kind,
         "rapidnn": __version__,

@@ -11,11 +11,14 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from rapidnn import __version__
+from rapidnn.errors import ModelError
 
 OPSET = 17
 """The lowest operator set that has everything used here; ONNX's IR version 8 goes with it."""
 IR_VERSION = 8
 BATCH = "N"
+LARGEST = 2**31 - 2**20
+"""Bytes of constants in a model: protocol buffers end at 2 GiB, and the graph takes some."""
 
 
 class Builder:
@@ -92,5 +95,11 @@ class Builder:
             producer_name="rapidnn",
             producer_version=__version__,
         )
+        size = sum(len(tensor.raw_data) for tensor in self._initializers)
+        if size >= LARGEST:
+            raise ModelError(
+                f"the network takes {size / 2**30:.1f} GiB as ONNX, and a model file holds 2 GiB; use --to c, "
+                f"--to torch, or --to memory-image"
+            )
         onnx.checker.check_model(model)
         return bytes(model.SerializeToString())

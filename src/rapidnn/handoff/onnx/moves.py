@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from rapidnn.graph import ops
 from rapidnn.handoff.onnx.builder import Builder
+from rapidnn.handoff.windows import after_pads
 from rapidnn.tables.program import CarriedOp, TailOp
 
 Shape = tuple[int, ...]
@@ -48,14 +49,6 @@ def move(build: Builder, op: TailOp, value: str) -> str:
             return build.node("Slice", value, *(build.ints(bound) for bound in bounds))
         case ops.Take():
             return build.node("Gather", value, build.ints(op.indices), axis=op.axis + 1)
-
-
-def after_pads(
-    size: Shape, out: Shape, kernel: Shape, stride: Shape, before: Shape, dilation: Shape
-) -> Shape:
-    """What must follow the input along each axis so that the last window ends in it."""
-    reach = [(o - 1) * s + (k - 1) * d + 1 for o, s, k, d in zip(out, stride, kernel, dilation, strict=True)]
-    return tuple(max(0, r - b - n) for r, b, n in zip(reach, before, size, strict=True))
 
 
 def _max_pool(

@@ -13,8 +13,9 @@ from rapidnn.handoff.names import identifier
 from rapidnn.handoff.onnx import moves
 from rapidnn.handoff.onnx.builder import Builder
 from rapidnn.handoff.onnx.functions import activation
-from rapidnn.handoff.onnx.moves import after_pads, scalar
+from rapidnn.handoff.onnx.moves import scalar
 from rapidnn.handoff.records import Content
+from rapidnn.handoff.windows import after_pads
 from rapidnn.tables.program import (
     Activate,
     Carry,

@@ -13,8 +13,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from rapidnn.handoff.onnx.builder import Builder
-from rapidnn.handoff.onnx.moves import after_pads, scalar
+from rapidnn.handoff.onnx.moves import scalar
 from rapidnn.handoff.onnx.planes import Plane, planes
+from rapidnn.handoff.windows import after_pads
 from rapidnn.tables.program import Int32, PooledSum, Program, WeightedSum, Window
 
 Multiply = Callable[[str, Plane, str, str], str]

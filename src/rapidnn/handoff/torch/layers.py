@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from rapidnn.errors import ModelError
 from rapidnn.graph import ops
-from rapidnn.handoff.onnx.moves import after_pads
 from rapidnn.handoff.staircase import nearest_row
+from rapidnn.handoff.windows import after_pads
 from rapidnn.tables.activation import COMPARED, fuse
 from rapidnn.tables.products import product_limit, product_table
 from rapidnn.tables.program import (

@@ -7,23 +7,11 @@ import re
 import sys
 from collections.abc import Iterable
 
-from rapidnn.errors import DataError
-
 
 def python_names(wanted: Iterable[str]) -> dict[str, str]:
-    """An attribute name of a module for each name; names of its own methods and of Python's words are left free.
+    """An attribute name of a module for each name; names of its own methods and of Python's words are left free."""
+    from rapidnn.handoff.torch.runtime.network import Composed
 
-    Raises
-    ------
-    DataError
-        If torch is not installed.
-    """
-    try:
-        from rapidnn.handoff.torch.runtime.network import Composed
-    except ImportError as error:
-        raise DataError(
-            f"--to torch needs PyTorch, which cannot be imported ({error}); install torch"
-        ) from None
     taken = {*dir(Composed()), "self", "books", "torch", "nn"}
     found: dict[str, str] = {}
     for name in wanted:

@@ -52,8 +52,6 @@ def write_torch(composed: ComposedNetwork) -> Content:
 
     Raises
     ------
-    DataError
-        If torch is not installed.
     ModelError
         If an operator runs on the host, or a layer's tables cannot be told by its weights' values.
     """
