@@ -21,7 +21,9 @@ EMPTY = [ROOT / "docs" / "tutorial.md", *sorted((ROOT / "docs" / "howto").glob("
 FOLLOWED = [
     page
     for page in PAGES
-    if page.parent.name != "benchmarks" and page != HANDOFF and any(b.language not in SHOWN for b in blocks(page))
+    if page.parent.name != "benchmarks"
+    and page != HANDOFF
+    and any(b.language not in SHOWN for b in blocks(page))
 ]
 TOOLS = ("cc", "riscv64-unknown-elf-gcc", "verilator")
 """Programs that a block may name and a machine may lack: then the block is left out, and the test says so."""
