@@ -10,6 +10,7 @@
 
 #include "bindings.h"
 #include "network.h"
+#include "pack.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -25,48 +26,10 @@ std::vector<T> copy(const Array<T>& array) {
   return std::vector<T>(array.data(), array.data() + array.size());
 }
 
-// The tree in 16 bits, if it has one: thresholds shifted until they fit must still differ.
-void narrow(ThresholdTree& tree, const std::int32_t* sorted, std::size_t m) {
-  if (tree.depth < 3 || tree.depth > 6) return;
-  while (m > 0 && ((sorted[m - 1] >> tree.shift) >= INT16_MAX || (sorted[0] >> tree.shift) <= INT16_MIN)) ++tree.shift;
-  tree.levels.assign(6 * 32 + 64, INT16_MAX);
-  tree.sorted.assign(64, INT32_MAX);
-  for (std::size_t i = 0; i < m; ++i) {
-    if (i > 0 && tree.shift > 0 && sorted[i] >> tree.shift == sorted[i - 1] >> tree.shift) return;
-    tree.levels[192 + i] = static_cast<std::int16_t>(sorted[i] >> tree.shift);
-    tree.sorted[i] = sorted[i];
-  }
-  for (int level = 0; level < tree.depth; ++level)
-    for (std::size_t j = 0; j < (std::size_t{1} << level); ++j) {
-      const std::int32_t node = tree.nodes[(std::size_t{1} << level) - 1 + j];
-      const bool filler = (2 * j + 1) * (std::size_t{1} << (tree.depth - level - 1)) - 1 >= m;
-      tree.levels[32 * static_cast<std::size_t>(level) + j] =
-          filler ? INT16_MAX : static_cast<std::int16_t>(node >> tree.shift);
-    }
-  tree.narrow = true;
-}
-
-// Thresholds (sets x m, ascending) and codes (sets x (m + 1)) as complete search trees.
-std::vector<ThresholdTree> make_trees(const Array<std::int32_t>& thresholds, const Array<std::uint8_t>& codes, int sets) {
-  const std::size_t m = thresholds.size() / static_cast<std::size_t>(sets);
-  if (codes.size() != (m + 1) * static_cast<std::size_t>(sets)) throw std::invalid_argument("codes do not fit thresholds");
-  std::vector<ThresholdTree> trees(static_cast<std::size_t>(sets));
-  for (int t = 0; t < sets; ++t) {
-    ThresholdTree& tree = trees[static_cast<std::size_t>(t)];
-    while ((std::size_t{1} << tree.depth) < m + 1) ++tree.depth;
-    const std::size_t leaves = std::size_t{1} << tree.depth;
-    const std::int32_t* sorted = thresholds.data() + static_cast<std::size_t>(t) * m;
-    const std::uint8_t* code = codes.data() + static_cast<std::size_t>(t) * (m + 1);
-    tree.nodes.assign(std::max<std::size_t>(leaves, 64), INT32_MAX);
-    for (int level = 0; level < tree.depth; ++level)
-      for (std::size_t j = 0; j < (std::size_t{1} << level); ++j) {
-        const std::size_t rank = (2 * j + 1) * (leaves >> (level + 1)) - 1;
-        if (rank < m) tree.nodes[(std::size_t{1} << level) - 1 + j] = sorted[rank];
-      }
-    for (std::size_t i = 0; i < std::max<std::size_t>(leaves, 64); ++i) tree.codes.push_back(code[std::min(i, m)]);
-    narrow(tree, sorted, m);
-  }
-  return trees;
+std::vector<ThresholdTree> trees(const Array<std::int32_t>& thresholds, const Array<std::uint8_t>& codes, int sets) {
+  if (codes.size() != thresholds.size() + static_cast<std::size_t>(sets))
+    throw std::invalid_argument("codes do not fit thresholds");
+  return make_trees(thresholds.data(), thresholds.size() / static_cast<std::size_t>(sets), codes.data(), sets);
 }
 
 struct PyNetwork {
@@ -88,7 +51,7 @@ struct PyNetwork {
   void encode_input(int out, Array<std::int32_t> place, Array<std::int32_t> thresholds, Array<std::uint8_t> codes) {
     Step& step = add(Step::kEncodeInput, out);
     step.place = copy(place);
-    step.tree = make_trees(thresholds, codes, 1)[0];
+    step.tree = trees(thresholds, codes, 1)[0];
   }
 
   void encode(int out, int source, Array<std::int32_t> unit, Array<std::int32_t> thresholds, Array<std::uint8_t> codes,
@@ -96,7 +59,7 @@ struct PyNetwork {
     Step& step = add(Step::kEncode, out);
     step.source = source;
     step.unit = copy(unit);
-    step.sink.trees = make_trees(thresholds, codes, sets);
+    step.sink.trees = trees(thresholds, codes, sets);
   }
 
   // Let the last sum go straight to codes.
@@ -104,7 +67,7 @@ struct PyNetwork {
     Step& step = net.steps.back();
     Sink& sink = step.kind == Step::kWeighted ? step.weighted.sink : step.sink;
     sink.encoded = true;
-    sink.trees = make_trees(thresholds, codes, sets);
+    sink.trees = trees(thresholds, codes, sets);
   }
 
   void weighted(int out, int source, int channels, int groups, int sets, Array<std::int32_t> first,
@@ -127,19 +90,6 @@ struct PyNetwork {
     w.sink.edge = out;
   }
 
-  static PlaneTable plane_table(const Array<std::uint8_t>& bytes, const Array<std::int32_t>& base, const std::vector<int>& shift, std::size_t from,
-                                std::size_t rows) {
-    PlaneTable table;
-    table.planes = static_cast<int>(shift.size());
-    for (std::size_t p = 0; p < shift.size(); ++p) table.shift[p] = shift[p];
-    const std::size_t row = shift.size() * kTableSize;
-    const std::uint8_t* data = bytes.data() + from * row;
-    table.base.assign(base.data() + from, base.data() + from + rows);
-    table.bytes.assign(data, data + rows * row);
-    for (std::size_t r = 0; r < rows; ++r) table.peak.push_back(*std::max_element(data + r * row, data + (r + 1) * row));
-    return table;
-  }
-
   // bytes: sets x weight codes x planes x 64 with entries over input codes; by_input: input codes x planes x 64 with
   // entries over weight codes, empty where channels have codebooks of their own.
   void planes(Array<std::uint8_t> bytes, Array<std::int32_t> base, std::vector<int> shift,
@@ -147,90 +97,12 @@ struct PyNetwork {
               Array<std::uint8_t> columns, int column_width) {
     Weighted& w = net.steps.back().weighted;
     w.planes = true;
-    w.plain = make_lookup(w, bytes, base, shift);
+    w.plain = make_lookup(w, {bytes.data(), base.data(), shift});
     if (by_input.size() != 0)
-      w.by_input = plane_table(by_input, input_base, input_shift, 0, static_cast<std::size_t>(w.input_size));
+      w.by_input = plane_table({by_input.data(), input_base.data(), input_shift}, 0, static_cast<std::size_t>(w.input_size));
     w.columns = copy(columns);
     w.column_width = column_width;
-    if (w.weight_size <= kHalf && w.walk.positions() == 1 && w.columns.size() > kLarge) halve_columns(w);
-  }
-
-  static constexpr int kHalf = 16;                       // codes of half a byte
-  static constexpr std::size_t kLarge = std::size_t{1} << 20;  // bytes that a core's cache does not hold
-
-  static void halve_columns(Weighted& w) {
-    const auto width = static_cast<std::size_t>(w.column_width), halved = w.halves_width();
-    const std::size_t rows = w.columns.size() / width;
-    w.halves.assign(rows * halved, 0);
-    for (std::size_t row = 0; row < rows; ++row)
-      for (std::size_t c = 0; c < width; ++c)
-        w.halves[row * halved + c / (2 * kLanes) * kLanes + c % kLanes] |=
-            static_cast<std::uint8_t>(w.columns[row * width + c] << (c / kLanes % 2 * 4));
-    std::uint8_t* table = w.by_input.bytes.data();
-    for (std::size_t i = 0; i < w.by_input.bytes.size(); ++i)
-      if (i % kTableSize >= kHalf) table[i] = table[i - kHalf];
-  }
-
-  static Lookup make_lookup(const Weighted& w, const Array<std::uint8_t>& bytes, const Array<std::int32_t>& base,
-                            const std::vector<int>& shift) {
-    Lookup lookup;
-    const auto rows = static_cast<std::size_t>(w.weight_size);
-    for (int s = 0; s < w.sets; ++s)
-      lookup.tables.push_back(plane_table(bytes, base, shift, static_cast<std::size_t>(s) * rows, rows));
-    cut_segments(w, lookup);
-    return lookup;
-  }
-
-  // How many taps of a place may be added in 8 bits: places are cut into equal segments, as few as keep the peaks of
-  // every segment at a sum of at most 255. And what the places' rows have for a base.
-  static void cut_segments(const Weighted& w, Lookup& lookup) {
-    const int taps = w.walk.taps;
-    lookup.segment = taps;
-    int heaviest = 1;  // load of a whole place
-    each_channel(w, lookup, [&](const PlaneTable& table, const std::uint8_t* codes) {
-      std::int32_t base = 0;
-      int load = 0;
-      for (int k = 0; k < taps; ++k) {
-        base += table.base[codes[k * kScalars]];
-        load += table.peak[codes[k * kScalars]];
-      }
-      heaviest = std::max(heaviest, load);
-      lookup.base.push_back(base);
-    });
-    // Shorter segments end elsewhere, so what longer ones carried is looked at again until all carry one length.
-    for (int before = 0; before != lookup.segment;) {
-      before = lookup.segment;
-      each_channel(w, lookup, [&](const PlaneTable& table, const std::uint8_t* codes) {
-        while (!carries(table, codes, taps, lookup.segment)) {
-          const int parts = (taps + lookup.segment - 1) / lookup.segment + 1;
-          lookup.segment = std::min(lookup.segment - 1, (taps + parts - 1) / parts);
-        }
-      });
-    }
-    lookup.runs_together = lookup.segment == taps ? 255 / heaviest : 1;
-  }
-
-  // Every channel of every block and place: its table, and its codes, kScalars apart.
-  template <class Action>
-  static void each_channel(const Weighted& w, const Lookup& lookup, const Action& action) {
-    const int outs = w.channels / w.groups, blocks = (outs + kScalars - 1) / kScalars;
-    const std::uint8_t* codes = w.blocks.data();
-    for (int row = 0; row < w.groups * blocks * w.walk.places; ++row, codes += std::ptrdiff_t{w.walk.taps} * kScalars)
-      for (int m = 0; m < kScalars; ++m) {
-        const int block = row / w.walk.places;
-        const int channel = std::min(block / blocks * outs + block % blocks * kScalars + m, w.channels - 1);
-        action(lookup.tables[w.sets > 1 ? static_cast<std::size_t>(channel) : 0], codes + m);
-      }
-  }
-
-  // Whether 8 bits carry every segment of one channel's taps.
-  static bool carries(const PlaneTable& table, const std::uint8_t* codes, int taps, int segment) {
-    for (int k = 0; k < taps;) {
-      int load = 0;
-      for (const int end = std::min(taps, k + segment); k < end; ++k) load += table.peak[codes[k * kScalars]];
-      if (load > 255) return false;
-    }
-    return true;
+    halve_columns(w);
   }
 
   // ranks x 256 operands; weights packed as Dot::factors has them.
@@ -287,7 +159,7 @@ struct PyNetwork {
   void rest(Array<std::uint8_t> bytes, Array<std::int32_t> base, std::vector<int> shift) {
     Weighted& w = net.steps.back().weighted;
     w.outer.rest = true;
-    w.outer.lookup = make_lookup(w, bytes, base, shift);
+    w.outer.lookup = make_lookup(w, {bytes.data(), base.data(), shift});
   }
 
   // One more operand of the last sum that enters through one-row tables.
