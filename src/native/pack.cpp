@@ -6,8 +6,8 @@
 namespace rapidnn {
 namespace {
 
-constexpr int kHalf = 16;                       // codes of half a byte
-constexpr std::size_t kLarge = std::size_t{1} << 20;  // bytes that a core's cache does not hold
+constexpr int kHalf = 16;  // codes of half a byte
+constexpr std::size_t kLarge = std::size_t{1} << 17;  // bytes that the nearest cache does not hold
 
 // The tree in 16 bits, if it has one: thresholds shifted until they fit must still differ.
 void narrow(ThresholdTree& tree, const std::int32_t* sorted, std::size_t m) {
