@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,9 +15,30 @@ from rapidnn.tables.program import Program, UInt8, WeightedSum
 
 Float64 = NDArray[np.float64]
 
+_SEARCHED_AT_LEAST, _FEW_PRODUCTS = 100, 1 << 16
 
-def add_tables(net: _native.Network, program: Program, step: WeightedSum, codes: UInt8) -> None:
-    """Give the network's last step its tables; ``codes`` as :func:`packing.grouped_codes` gives them."""
+
+def minor_steps(program: Program) -> frozenset[str]:
+    """Weighted sums for which the search of a split, tens of milliseconds each, would not pay.
+
+    In networks of hundreds of layers those of few products a sample, but for the largest.
+    """
+    products = {
+        step.name: math.prod(program.shapes[step.name]) * step.taps
+        for step in program.steps
+        if isinstance(step, WeightedSum)
+    }
+    smaller = sorted(products, key=products.__getitem__, reverse=True)[_SEARCHED_AT_LEAST:]
+    return frozenset(name for name in smaller if products[name] < _FEW_PRODUCTS)
+
+
+def add_tables(
+    net: _native.Network, program: Program, step: WeightedSum, codes: UInt8, *, search: bool = True
+) -> None:
+    """Give the network's last step its tables; ``codes`` as :func:`packing.grouped_codes` gives them.
+
+    Without ``search`` tables that are no outer product of bytes are kept as planes only, which is quick.
+    """
     sets, rows, entries = step.products.shape
     used = np.bincount(step.weight_codes.reshape(-1), minlength=rows).astype(np.float64)
     planes = packing.split_planes(step.products.reshape(-1, entries), np.tile(used, sets))
@@ -42,7 +65,7 @@ def add_tables(net: _native.Network, program: Program, step: WeightedSum, codes:
         )
         if planes is not None:
             _outer(net, program, step, codes, packing.exact_split(step, group), None, factors=True)
-    elif planes is not None:
+    elif planes is not None and search:
         exact = packing.remainder_split(step, group)
         if turned is not None:
             _rough(net, step, codes, planes.cost)

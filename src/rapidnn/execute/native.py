@@ -19,7 +19,7 @@ from rapidnn import _native
 from rapidnn.errors import DataError
 from rapidnn.execute import layout, packing
 from rapidnn.execute.inputs import check_input
-from rapidnn.execute.kernel_tables import add_tables
+from rapidnn.execute.kernel_tables import add_tables, minor_steps
 from rapidnn.execute.reference import carry, taps
 from rapidnn.execute.storage import Storage, channel_last
 from rapidnn.graph import ops
@@ -135,10 +135,12 @@ class _Packer:
         self.edges: dict[str, int] = {}
         self.order: dict[str, NDArray[np.intp]] = {}  # edge -> natural element number at each storage place
         self.fused = _fused_encodings(program)
+        self.minor = minor_steps(program)
 
     def pack(self) -> _native.Network:
+        done = frozenset(self.fused.values())
         for step in self.program.steps:
-            if step.name not in self.fused.values():
+            if step.name not in done:
                 self._pack(step)
         output = self.program.output
         place = np.argsort(self.order[output])
@@ -238,7 +240,7 @@ class _Packer:
             group.size,
             not convolution and codes.shape[2] > 1,
         )
-        add_tables(self.net, self.program, step, codes)
+        add_tables(self.net, self.program, step, codes, search=step.name not in self.minor)
         for edge, rows in terms:
             self.net.term(edge, np.ascontiguousarray(rows).reshape(-1), rows.shape[1])
         self._finish_sum(step)

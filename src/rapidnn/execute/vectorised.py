@@ -193,6 +193,9 @@ def _gather(step: WeightedSum, patches: NDArray[Any]) -> Int32:
                 acc += found
             result[start : start + _GATHER_COLUMNS, mine] = acc.T
 
+    if len(patches) <= _GATHER_COLUMNS:  # starting threads would take longer
+        work(0)
+        return result
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         list(pool.map(work, range(0, len(patches), _GATHER_COLUMNS)))
     return result
