@@ -1,16 +1,19 @@
 """The limits of size: very deep, very narrow, very wide, empty, and longer than memory; exact or refused."""
 
 import resource
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+import rapidnn
 from rapidnn.composer.compose import compose_graph
 from rapidnn.composer.settings import Settings
 from rapidnn.data import Preprocess
 from rapidnn.errors import DataError
 from rapidnn.execute.composed import BACKENDS, ComposedNetwork, load
 from rapidnn.execute.evaluate import evaluate
+from rapidnn.execute.kernel_tables import minor_steps
 from rapidnn.graph import Graph, Node, ops
 from tests.execute.engines import assert_engines_equal
 from tests.execute.programs import dense, network
@@ -51,8 +54,20 @@ def test_ten_thousand_layers(tmp_path):
     again = load(path)
     assert len(again.program.steps) == 20_000
     sums = composed.accumulators(x, backend="numpy")
-    assert (again.accumulators(x, backend="numpy") == sums).all()
     assert sums.any()
+    for backend in ("cpu", "reference", "torch"):
+        assert (again.accumulators(x, backend=backend) == sums).all(), backend
+    cost = rapidnn.estimate(again, x)
+    assert cost.latency_ns >= sum(layer.stage_ns for layer in cost.by_layer if layer.name != "input") > 0
+    assert cost.macs == 40_000
+
+
+def test_packing_searches_where_it_pays():
+    few, many = (composed_chain(layers, 2)[0].program for layers in (100, 103))
+    assert not minor_steps(few)
+    assert minor_steps(many) == {"fc100", "fc101", "fc102"}
+    last = replace(many.steps[-1], weight_codes=np.zeros((2, 1 << 15), np.uint8))
+    assert minor_steps(replace(many, steps=(*many.steps[:-1], last))) == {"fc99", "fc100", "fc101"}
 
 
 def test_one_neuron(tmp_path):

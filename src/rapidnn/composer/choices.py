@@ -77,11 +77,7 @@ def choose_group(plan: Plan, name: str, histogram: Histogram, settings: Settings
 
 def readers(plan: Plan, group: str) -> list[str]:
     """Names of the layers that read a group's codes."""
-    return [
-        step.node.name
-        for step in plan.layers()
-        if step.node is not None and step.source is not None and plan.group_of[step.source] == group
-    ]
+    return plan.readers.get(group, [])
 
 
 def held_zero(plan: Plan, group: str, histogram: Histogram, size: int) -> bool:

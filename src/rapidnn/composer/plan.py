@@ -8,6 +8,7 @@ encoded.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 from rapidnn.errors import ComposeError
@@ -166,6 +167,15 @@ class Plan:
         return [
             s for s in self.steps if isinstance(s, PlannedSum) and s.node is not None and _weighted(s.node)
         ]
+
+    @cached_property
+    def readers(self) -> dict[str, list[str]]:
+        """For each group the layers that read its codes, by name of their node; of a finished plan."""
+        found: dict[str, list[str]] = {}
+        for step in self.layers():
+            if step.node is not None and step.source is not None:
+                found.setdefault(self.group_of[step.source], []).append(step.node.name)
+        return found
 
 
 def _weighted(node: Node) -> bool:

@@ -55,8 +55,3 @@ def stored_edges(program: Program, edge: str) -> tuple[str, ...]:
         else:
             found.append(name)
     return tuple(found)
-
-
-def host_reads(program: Program) -> frozenset[str]:
-    """The edges that the host reads, and that must therefore leave the blocks as they are."""
-    return frozenset(s for step in program.steps if isinstance(step, Host) for s in step.sources)

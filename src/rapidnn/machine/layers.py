@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from rapidnn.graph import ops
 from rapidnn.machine.digits import most_digits
-from rapidnn.machine.edges import FLOAT_BITS, code_bits, edge_bits, host_reads, value_bits
+from rapidnn.machine.edges import FLOAT_BITS, code_bits, edge_bits, value_bits
 from rapidnn.machine.geometry import taps_inside
 from rapidnn.machine.sampling import Counted, code_sources
 from rapidnn.tables.activation import G_BITS
@@ -327,7 +327,7 @@ def _readouts(program: Program, step: Summing, followers: list[Follower]) -> tup
         elif isinstance(follower, Activate):
             width = value_bits(program, follower.name)
             found.append(_readout(follower.name, follower.activation, step.bound, 0, width, sets))
-    if not found or step.name == program.output or step.name in host_reads(program):
+    if not found or step.name == program.output or step.name in program.host_reads:
         found.append(Readout(step.name, 0, 0, 0, 0, 0, word_width(step.bound), sets))
     return tuple(found)
 

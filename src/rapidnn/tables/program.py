@@ -112,6 +112,11 @@ class Program:
             shapes[step.name] = _step_shape(step, shapes)
         return shapes
 
+    @cached_property
+    def host_reads(self) -> frozenset[str]:
+        """The edges that the host reads, and that must therefore leave the blocks as they are."""
+        return frozenset(source for step in self.steps if isinstance(step, Host) for source in step.sources)
+
     @property
     def input_shape(self) -> Shape:
         """Shape of one input sample."""
