@@ -135,17 +135,43 @@ class Stream:
         return np.broadcast_to(self.row, (count, len(self.row))) * np.float32(1 + where.start % 7)
 
 
-@pytest.mark.parametrize("gigabytes", [1, pytest.param(20, marks=pytest.mark.slow)])
-def test_a_stream_longer_than_memory(gigabytes):
-    width = 20_000
-    program = dense(width, 2, bits=12, products=None)
+class Sliced:
+    """Values of a function of the sample's number, asked for by slices."""
+
+    def __init__(self, count, value, shape=()):
+        self.shape, self.value = (count, *shape), value
+
+    def __len__(self):
+        return self.shape[0]
+
+    def __getitem__(self, where):
+        return self.value(np.arange(*where.indices(len(self))))
+
+
+@pytest.mark.parametrize(
+    ("size", "width"), [(2 * 10**8, 400), pytest.param(10**11, 20_000, marks=pytest.mark.slow)]
+)
+def test_a_stream_longer_than_memory(size, width):
+    classes = 20
+    program = dense(width, classes, bits=12, products=None)
     composed = ComposedNetwork(program, Preprocess.identity((width,)), {})
-    stream = Stream(gigabytes * 10**9 // (4 * width), width)
-    labels = np.zeros(len(stream), np.int64)
-    evaluate(composed, Stream(2048, width), labels[:2048])
+    # A batch repeats one sample, one of seven.
+    kinds = np.concatenate([composed(Stream(8, width)[k : k + 1]) for k in range(7)])
+
+    def streams(count):
+        labels = Sliced(count, lambda number: number % 3)
+        scores = Sliced(count, lambda number: 2 * kinds[(number - number % 1024) % 7], (classes,))
+        return Stream(count, width), labels, scores
+
+    *warm, scores = streams(2048)
+    evaluate(composed, *warm, float_outputs=scores)
+    samples, labels, scores = streams(size // (4 * width))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    result = evaluate(composed, stream, labels)
+    result = evaluate(composed, samples, labels, float_outputs=scores)
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) << 10
-    assert result.samples == len(stream)
-    assert stream.most <= 1024
-    assert grown < 64 << 20
+    assert result.samples == len(samples)
+    assert result.class_samples[:4] == (*(len(range(k, len(samples), 3)) for k in range(3)), 0)
+    assert result.agreement == 1
+    assert result.sqnr_db == pytest.approx(20 * np.log10(2))  # the float network's scores are twice ours
+    assert samples.most <= 1024
+    assert grown < 4 << 20  # 10 MB of outputs, or 100

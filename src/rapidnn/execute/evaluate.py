@@ -74,6 +74,9 @@ def evaluate(
 ) -> Evaluation:
     """Run raw data ``x`` (the network's ``preprocess`` is applied) bit-true and compare with integer labels ``(N,)``.
 
+    Figures are added up batch by batch, so that memory does not grow with the samples. Samples, labels and float
+    outputs are asked for by slices, one after the other: whatever has a length, a shape and slices will do.
+
     Parameters
     ----------
     float_outputs
@@ -87,27 +90,22 @@ def evaluate(
         If samples and labels differ in number, there are none, the network does not end in one score per class, or a
         label has no score.
     """
-    outputs = composed_outputs(composed, x, backend=backend, device=device, progress=progress)
-    return compare_outputs(outputs, labels, float_outputs)
-
-
-def composed_outputs(
-    composed: ComposedNetwork,
-    x: NDArray[Any],
-    *,
-    backend: str = DEFAULT_BACKEND,
-    device: str | None = None,
-    progress: Callable[[int, int], None] | None = None,
-) -> NDArray[np.float32]:
-    """float32 outputs for raw data, preprocessed and run a piece at a time."""
+    if len(x) != len(labels) or len(labels) == 0:
+        raise DataError(f"{len(x)} samples but {len(labels)} labels; both must be equal and at least 1")
+    tally = Tally(composed.program.output_shape)
+    if isinstance(labels, np.ndarray):
+        tally.check_labels(labels)  # before minutes are spent
+    if float_outputs is not None:
+        tally.check_float(float_outputs, len(x))
     composed.preprocess.check(x)
-    parts = []
     for start in range(0, len(x), _CHUNK):
-        batch = composed.preprocess.apply(x[start : start + _CHUNK])
-        parts.append(composed(batch, backend=backend, device=device))
+        rows = slice(start, start + _CHUNK)
+        batch = composed.preprocess.apply(x[rows])
+        outputs = composed(batch, backend=backend, device=device)
+        tally.add(outputs, labels[rows], None if float_outputs is None else float_outputs[rows])
         if progress is not None:
             progress(min(start + _CHUNK, len(x)), len(x))
-    return np.concatenate(parts) if parts else np.zeros((0, *composed.program.output_shape), np.float32)
+    return tally.result()
 
 
 def compare_outputs(
@@ -115,53 +113,103 @@ def compare_outputs(
     labels: NDArray[Any],
     float_outputs: NDArray[np.floating] | None = None,
 ) -> Evaluation:
-    """Accuracy of scores ``(N, classes)``; the same arguments and errors as :func:`evaluate`."""
-    if outputs.ndim != 2:
-        raise DataError(
-            f"the network's outputs have shape {outputs.shape[1:]}; accuracy needs one score per class"
-        )
+    """Accuracy of scores ``(N, classes)``; the same arguments, errors and bits as :func:`evaluate`."""
+    tally = Tally(outputs.shape[1:])
     if len(outputs) != len(labels) or len(labels) == 0:
         raise DataError(f"{len(outputs)} samples but {len(labels)} labels; both must be equal and at least 1")
-    if float_outputs is not None and float_outputs.shape != outputs.shape:
-        raise DataError(
-            f"the float network's outputs have shape {float_outputs.shape}, the composed one's {outputs.shape}; "
-            f"compare with the network the artifact was made of"
-        )
-    if labels.dtype.kind not in "ui":
-        raise DataError(f"labels are of type {labels.dtype}; integers from 0 are expected")
-    classes = outputs.shape[1]
-    if labels.min() < 0 or labels.max() >= classes:
-        raise DataError(
-            f"labels run from {labels.min()} to {labels.max()}, but the network has {classes} outputs; "
-            f"they must be 0 to {classes - 1}"
-        )
-    chosen = outputs.argmax(axis=1)
-    right = chosen == labels
-    counts = np.bincount(labels, minlength=classes)
-    hits = np.bincount(labels[right], minlength=classes)
-    accuracy = float(right.mean())
-    float_accuracy = agreement = sqnr = None
     if float_outputs is not None:
-        float_chosen = float_outputs.argmax(axis=1)
-        float_accuracy = float((float_chosen == labels).mean())
-        agreement = float((float_chosen == chosen).mean())
-        sqnr = _sqnr_db(float_outputs, outputs)
-    return Evaluation(
-        samples=len(labels),
-        accuracy=accuracy,
-        accuracy_stderr=float(np.sqrt(accuracy * (1 - accuracy) / len(labels))),
-        class_accuracy=tuple(float(h / n) if n else None for h, n in zip(hits, counts, strict=True)),
-        class_samples=tuple(counts.tolist()),
-        float_accuracy=float_accuracy,
-        loss=None if float_accuracy is None else float_accuracy - accuracy,
-        agreement=agreement,
-        sqnr_db=sqnr,
-    )
+        tally.check_float(float_outputs, len(outputs))
+    tally.check_labels(labels)
+    for start in range(0, len(outputs), _CHUNK):
+        rows = slice(start, start + _CHUNK)
+        tally.add(outputs[rows], labels[rows], None if float_outputs is None else float_outputs[rows])
+    return tally.result()
 
 
-def _sqnr_db(signal: NDArray[np.floating], noisy: NDArray[np.floating]) -> float | None:
-    """10 log10 of signal over noise power; None where one of them is zero."""
-    wide = signal.astype(np.float64)
-    noise = float(((noisy - wide) ** 2).sum())
-    power = float((wide**2).sum())
-    return 10 * float(np.log10(power / noise)) if noise > 0 and power > 0 else None
+class Tally:
+    """Counts and sums of an evaluation, batch by batch: what :class:`Evaluation` states, without the outputs.
+
+    Parameters
+    ----------
+    output_shape
+        Of one sample.
+
+    Raises
+    ------
+    DataError
+        If that is not one score per class.
+    """
+
+    def __init__(self, output_shape: tuple[int, ...]) -> None:
+        if len(output_shape) != 1:
+            raise DataError(
+                f"the network's outputs have shape {output_shape}; accuracy needs one score per class"
+            )
+        self.classes = output_shape[0]
+        self.counts = np.zeros(self.classes, np.int64)
+        self.hits = np.zeros(self.classes, np.int64)
+        self.compared = False
+        self.float_hits = self.agreed = 0
+        self.noise = self.power = 0.0
+
+    def check_labels(self, labels: NDArray[Any]) -> None:
+        """DataError unless labels are integers with a score each."""
+        if labels.dtype.kind not in "ui":
+            raise DataError(f"labels are of type {labels.dtype}; integers from 0 are expected")
+        if labels.min() < 0 or labels.max() >= self.classes:
+            raise DataError(
+                f"labels run from {labels.min()} to {labels.max()}, but the network has {self.classes} outputs; "
+                f"they must be 0 to {self.classes - 1}"
+            )
+
+    def check_float(self, float_outputs: NDArray[np.floating], samples: int) -> None:
+        """DataError unless the float network's outputs have the shape of the composed one's."""
+        if float_outputs.shape != (samples, self.classes):
+            raise DataError(
+                f"the float network's outputs have shape {float_outputs.shape}, the composed one's "
+                f"{(samples, self.classes)}; compare with the network the artifact was made of"
+            )
+
+    def add(
+        self,
+        outputs: NDArray[np.floating],
+        labels: NDArray[Any],
+        float_outputs: NDArray[np.floating] | None,
+    ) -> None:
+        """Add scores ``(n, classes)``, their labels, and the float network's scores in all batches or none."""
+        self.check_labels(labels)
+        chosen = outputs.argmax(axis=1)
+        self.counts += np.bincount(labels, minlength=self.classes)
+        self.hits += np.bincount(labels[chosen == labels], minlength=self.classes)
+        if float_outputs is not None:
+            self.compared = True
+            float_chosen = float_outputs.argmax(axis=1)
+            self.float_hits += int((float_chosen == labels).sum())
+            self.agreed += int((float_chosen == chosen).sum())
+            wide = float_outputs.astype(np.float64)
+            self.noise += float(((outputs - wide) ** 2).sum())
+            self.power += float((wide**2).sum())
+
+    def result(self) -> Evaluation:
+        """The figures of all that was added, one sample at least."""
+        samples = int(self.counts.sum())
+        accuracy = int(self.hits.sum()) / samples
+        float_accuracy = self.float_hits / samples if self.compared else None
+        return Evaluation(
+            samples=samples,
+            accuracy=accuracy,
+            accuracy_stderr=float(np.sqrt(accuracy * (1 - accuracy) / samples)),
+            class_accuracy=tuple(
+                float(h / n) if n else None for h, n in zip(self.hits, self.counts, strict=True)
+            ),
+            class_samples=tuple(self.counts.tolist()),
+            float_accuracy=float_accuracy,
+            loss=None if float_accuracy is None else float_accuracy - accuracy,
+            agreement=self.agreed / samples if self.compared else None,
+            sqnr_db=self._sqnr_db(),
+        )
+
+    def _sqnr_db(self) -> float | None:
+        """10 log10 of signal over noise power; None where one of them is zero."""
+        both = self.noise > 0 and self.power > 0
+        return 10 * float(np.log10(self.power / self.noise)) if both else None
