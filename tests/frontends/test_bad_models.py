@@ -26,6 +26,17 @@ def test_missing_file(tmp_path: Path) -> None:
     refuse(str(tmp_path), "no such file")
 
 
+def test_values_out_of_nothing(tmp_path: Path) -> None:
+    def enlarged(side: int) -> Path:
+        scales = np.array([1, 1, side, side], np.float32)
+        nodes = [node("Resize", ["x", "", "scales"], "z", mode="nearest"), node("Relu", ["z"], "y")]
+        return save(tmp_path, nodes, {"scales": scales}, ("N", 2, 4, 4), opset=17)
+
+    sample = floats(1, 2, 4, 4)
+    assert import_model(enlarged(500), sample).output_shape == (2, 2000, 2000)
+    refuse(enlarged(1500), "would make 288000128 values of .* damaged shape", sample)
+
+
 @pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n\x1a\n 0000", b"hello, world", bytes(range(256))])
 def test_not_an_onnx_file(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "net.onnx").write_bytes(content)

@@ -32,11 +32,13 @@ def import_model(model: torch.nn.Module | str | Path, sample: NDArray[np.float32
     Raises
     ------
     ModelError
-        If the model cannot be read, holds an unsupported operator (all are named) or non-finite weights, or
-        if the graph differs from the original by over 1e-4 of the largest output (SPEC section 2, step 1).
+        If the model cannot be read, holds an unsupported operator (all are named) or non-finite weights, would
+        make far more values than it is given (a damaged shape), or if the graph differs from the original by over
+        1e-4 of the largest output (SPEC section 2, step 1).
     DataError
         If the sample is not finite float32 or does not have the network's input shape.
     """
+    from rapidnn.frontends.extent import check_extent
     from rapidnn.frontends.parse import parse
     from rapidnn.frontends.source import file_source, module_source
     from rapidnn.frontends.verify import verify
@@ -49,6 +51,7 @@ def import_model(model: torch.nn.Module | str | Path, sample: NDArray[np.float32
         _check_module(model)
         source = module_source(model, sample)
     parsed = parse(source.model, source.batch, sample.shape[1:])
+    check_extent(parsed.graph, source)
     graph = run_passes(parsed.graph)
     verify(graph, parsed, source, sample)
     return graph
