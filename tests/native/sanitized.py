@@ -1,4 +1,4 @@
-"""Run tests on another build of the native module: ``python sanitized.py PACKAGE_FOLDER [pytest arguments]``.
+"""Run tests on another build of the native module: ``python sanitized.py SYMBOL PACKAGE_FOLDER [pytest arguments]``.
 
 The editable install's finders would import the usual build whatever ``sys.path`` says, so they are taken out first.
 """
@@ -9,8 +9,8 @@ from pathlib import Path
 EDITABLE = ("ScikitBuild", "_rapidnn_editable")
 
 
-def main(folder, *arguments):
-    """Exit with pytest's code; AssertionError if that is not a sanitized build of the folder's."""
+def main(symbol, folder, *arguments):
+    """Exit with pytest's code; AssertionError if the build is not the folder's, or without the sanitizer's symbol."""
     sys.meta_path[:] = [
         f for f in sys.meta_path if not any(n in f"{type(f).__module__}.{type(f).__name__}" for n in EDITABLE)
     ]
@@ -19,7 +19,7 @@ def main(folder, *arguments):
 
     module = Path(_native.__file__)
     assert module.parent.parent == Path(folder), module
-    assert b"__asan_init" in module.read_bytes(), f"{module} is not sanitized"
+    assert symbol.encode() in module.read_bytes(), f"{module} is not sanitized"
     import pytest
 
     sys.exit(pytest.main(list(arguments)))

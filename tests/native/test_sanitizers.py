@@ -1,9 +1,13 @@
-"""The kernels under AddressSanitizer and UndefinedBehaviorSanitizer: a build of its own, and the native tests on it."""
+"""The kernels under AddressSanitizer and UndefinedBehaviorSanitizer, their threads under ThreadSanitizer.
+
+Each is a build of its own, and native tests on it.
+"""
 
 import os
 import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -11,16 +15,46 @@ import pytest
 from tests.native import sanitized
 
 ROOT = Path(__file__).parents[2]
-BUILD = ROOT / "build" / "sanitized"
-FLAGS = "-O1 -g1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all"
-TESTS = (
-    "tests/composer/test_kmeans_native.py",
-    "tests/execute/test_engines.py",
-    "tests/execute/test_native.py",
-    "tests/execute/test_with_products.py",
-)
-LIBRARIES = ("libasan.so", "libubsan.so", "libstdc++.so")
-"""Loaded before Python: the sanitizers' own, and the library whose exceptions they watch."""
+FLAGS = "-O1 -g1 -fno-omit-frame-pointer -fno-sanitize-recover=all"
+
+
+@dataclass(frozen=True)
+class Build:
+    """A way to sanitize and the tests it runs.
+
+    ``libraries`` are loaded before Python: the sanitizers' own, and the one whose exceptions they watch.
+    """
+
+    sanitizers: str
+    mark: str
+    libraries: tuple[str, ...]
+    options: dict[str, str]
+    tests: tuple[str, ...]
+
+
+BUILDS = {
+    "memory": Build(
+        "address,undefined",
+        "__asan_init",
+        ("libasan.so", "libubsan.so", "libstdc++.so"),
+        # Python keeps what it allocates until the process ends.
+        {"ASAN_OPTIONS": "detect_leaks=0", "UBSAN_OPTIONS": "print_stacktrace=1"},
+        (
+            "tests/composer/test_kmeans_native.py",
+            "tests/execute/test_engines.py",
+            "tests/execute/test_native.py",
+            "tests/execute/test_together.py",
+            "tests/execute/test_with_products.py",
+        ),
+    ),
+    "threads": Build(
+        "thread",
+        "__tsan_init",
+        ("libtsan.so", "libstdc++.so"),
+        {"TSAN_OPTIONS": "halt_on_error=1 exitcode=66", "OMP_NUM_THREADS": "1"},
+        ("tests/composer/test_kmeans_native.py", "tests/execute/test_together.py"),
+    ),
+}
 
 
 def tool(*names):
@@ -33,10 +67,10 @@ def tool(*names):
     return pytest.skip(f"no {' or '.join(names)} on this machine")
 
 
-def libraries(compiler):
+def libraries(compiler, names):
     """Paths of the libraries to load first."""
     found = []
-    for library in LIBRARIES:
+    for library in names:
         command = [compiler, f"-print-file-name={library}"]
         path = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
         if not Path(path).is_absolute():
@@ -58,38 +92,44 @@ def compiler():
     return tool("g++")
 
 
-@pytest.fixture(scope="module")
-def package(compiler, tmp_path_factory):
+def package(compiler, build, folder):
     """A folder with the package and a sanitized native module; building anew takes a minute of processor time."""
     if not sys.platform.startswith("linux"):
         pytest.skip("the sanitizers are loaded as Linux does it")
-    cmake = tool("cmake")
+    cmake, built = tool("cmake"), ROOT / "build" / f"sanitized-{build.sanitizers.replace(',', '-')}"
     run(
         cmake,
-        *("-S", str(ROOT), "-B", str(BUILD), "-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={tool('ninja')}"),
-        *(f"-DCMAKE_CXX_FLAGS={FLAGS}", "-DCMAKE_BUILD_TYPE=Debug"),
+        *("-S", str(ROOT), "-B", str(built), "-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={tool('ninja')}"),
+        *(f"-DCMAKE_CXX_FLAGS={FLAGS} -fsanitize={build.sanitizers}", "-DCMAKE_BUILD_TYPE=Debug"),
         f"-DPython_EXECUTABLE={sys.executable}",
         env=dict(os.environ, CXX=compiler),
         timeout_s=120,
     )
-    run(cmake, "--build", str(BUILD), "--parallel", "2", timeout_s=900)
-    folder = tmp_path_factory.mktemp("sanitized")
+    run(cmake, "--build", str(built), "--parallel", "2", timeout_s=900)
     shutil.copytree(
         ROOT / "src" / "rapidnn", folder / "rapidnn", ignore=shutil.ignore_patterns("*.so", "__pycache__")
     )
-    (module,) = BUILD.glob("_native.*.so")
+    (module,) = built.glob("_native.*.so")
     shutil.copy(module, folder / "rapidnn")
     return folder
 
 
 @pytest.mark.slow
-def test_native_tests_without_a_finding(compiler, package):
-    env = dict(
-        os.environ,
-        LD_PRELOAD=" ".join(libraries(compiler)),
-        # Python keeps what it allocates until the process ends.
-        ASAN_OPTIONS="detect_leaks=0",
-        UBSAN_OPTIONS="print_stacktrace=1",
+@pytest.mark.parametrize("kind", BUILDS)
+def test_native_tests_without_a_finding(kind, compiler, tmp_path):
+    build = BUILDS[kind]
+    env = dict(os.environ, LD_PRELOAD=" ".join(libraries(compiler, build.libraries)), **build.options)
+    folder = package(compiler, build, tmp_path)
+    arguments = ("-q", "-x", "-s", "-p", "no:cacheprovider", "-p", "no:xdist", *build.tests)
+    # The thread sanitizer knows no addresses as random as some systems make them.
+    fixed = (tool("setarch"), "-R") if kind == "threads" else ()
+    run(
+        *fixed,
+        sys.executable,
+        sanitized.__file__,
+        build.mark,
+        str(folder),
+        *arguments,
+        env=env,
+        timeout_s=1800,
     )
-    arguments = ("-q", "-x", "-s", "-p", "no:cacheprovider", "-p", "no:xdist", *TESTS)
-    run(sys.executable, sanitized.__file__, str(package), *arguments, env=env, timeout_s=1800)
