@@ -69,7 +69,9 @@ class _Made:
     def tables(self, hardware: Hardware) -> None:
         """Geometry, programmes, products, weights, biases and residual rows."""
         setup, step, layer = self._setup, self._step, self._layer
-        code, slots = microcode(setup), max(4, setup.slots)
+        slots = max(4, setup.slots)
+        rows = setup.first_slot + slots
+        code = microcode(setup, (rows - 1).bit_length())
         products = [self._products(neuron) for neuron in self._neurons]
         shared = all(np.array_equal(table, products[0]) for table in products)
         w, u = products[0].shape
@@ -83,7 +85,7 @@ class _Made:
         self.parameters |= {
             "N": setup.word_bits,
             "LANES": setup.lanes,
-            "ROWS": setup.first_slot + slots,
+            "ROWS": rows,
             "FIRST": setup.first_slot,
             "SUM_ROW": setup.sum_row,
             "SLOTS": slots,
@@ -106,8 +108,8 @@ class _Made:
         self._put("weights", [self._weights(neuron) for neuron in self._neurons], 8)
         self._put("products", products[:1] if shared else products, setup.word_bits)
         self._put("bias", [self._constant(neuron) for neuron in self._neurons], setup.word_bits)
-        rows = [np.pad(row, [(0, 0), (0, width - row.shape[-1])]) for row in terms]
-        self._put("residual", rows or [0], setup.word_bits)
+        padded = [np.pad(row, [(0, 0), (0, width - row.shape[-1])]) for row in terms]
+        self._put("residual", padded or [0], setup.word_bits)
 
     def readout(self, hardware: Hardware) -> None:
         """Activation and encoding."""
@@ -144,7 +146,7 @@ class _Made:
         self._put("z", activation.midpoints(largest), key_bits)
         self._put("g", activation.values(), key_bits)
         self._put("midpoints", encoding.midpoints(largest), key_bits)
-        self._put("codes", encoding.values(), 9)
+        self._put("codes", encoding.values(), 8)
 
     def _put(self, name: str, values: Any, bits: int) -> None:
         self.files[f"{name}.hex"] = hex_words(np.asarray(values, np.int64), bits)

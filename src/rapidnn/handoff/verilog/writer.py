@@ -23,14 +23,25 @@ NEURONS = 20
 """Neurons of each layer that its test bench runs."""
 _SAMPLES = 20
 _MAKEFILE = """\
-# make verilator LAYER=folder
+# make iverilog, verilator or lint, with LAYER=folder
 LAYER ?= {first}
-RTL = rna_block.sv rna_lanes.sv rna_counters.sv rna_search.sv rna_crossbar.sv
+RTL = rna_block.sv rna_lanes.sv rna_counters.sv rna_search.sv rna_crossbar.sv rna_cells.sv rna_table.sv rna_store.sv
 SOURCES = $(RTL:%=../rtl/%) tb.sv
+# a bench runs shorter than its compilation takes
+QUICK = OPT_FAST=-O0 OPT_SLOW=-O0 OPT_GLOBAL=-O0 VM_PARALLEL_BUILDS=0
+
+.PHONY: iverilog verilator lint
+
+iverilog:
+\tcd $(LAYER) && iverilog -g2012 -s tb -o tb.vvp $(SOURCES)
+\tcd $(LAYER) && vvp -N tb.vvp
 
 verilator:
-\tcd $(LAYER) && verilator --binary --timing -Wno-fatal --top-module tb -o tb $(SOURCES) > build.log 2>&1
+\tcd $(LAYER) && verilator --binary --timing --top-module tb -o tb --output-split 0 -MAKEFLAGS "$(QUICK)" $(SOURCES) > build.log
 \tcd $(LAYER) && ./obj_dir/tb
+
+lint:
+\tcd $(LAYER) && verilator --lint-only -Wall --timing --top-module tb $(SOURCES)
 """
 
 

@@ -50,194 +50,182 @@ module rna_block #(
     input  wire logic        [15:0]   taps,     // codes to be counted, padding left out
     input  wire logic        [15:0]   tap,      // with each code: its place among the weights
     input  wire logic        [7:0]    code,     // the code; behind the counted ones, one of each residual
-    output logic                      listens,  // takes tap and code in this cycle
+    output wire logic                 listens,  // takes tap and code in this cycle
     output logic        [15:0]        position, // how many it has taken
     output logic                      done,
     output logic        [31:0]        cycles,
     output logic signed [N-1:0]       accumulator,
-    output logic signed [KW-1:0]      value,    // activated
-    output logic        [7:0]         result    // code
+    output wire logic signed [KW-1:0] value,    // activated
+    output wire logic [7:0]           result    // code
 );
     localparam int RB = $clog2(ROWS);
     localparam int PAIRS = W * U;
     localparam int PB = PAIRS > 1 ? $clog2(PAIRS) : 1;
     localparam int ROW_N = RESIDUALS + 1;
-    localparam int IW = 4 + N + 36 + 38;
+    localparam int LOOKUPS = LOOKUP != 0 ? 2 : 0;
+    localparam int ADDRESSING = RESIDUALS + LOOKUPS;  // codes behind those that are counted
+    localparam int IW = 4 + N + 4 * (RB + 1) + 2 + FIRST;
     localparam int CB = CHANNELS > 1 ? $clog2(CHANNELS) : 1;
-    localparam logic [3:0] IDLE = 0, DELIVER = 1, ADDS = 2, ACTIVATE = 3, ENCODE = 4;
-
-    logic [7:0] weights[0:CHANNELS*TAPS-1];
-    logic [N-1:0] products[0:PRODUCT_SETS*PAIRS-1];
-    logic [N-1:0] biases[0:CHANNELS-1];
-    logic [N-1:0] residuals[0:(RESIDUALS>0?RESIDUALS*CHANNELS*RESIDUAL_U:1)-1];
-    logic [IW-1:0] programme[0:C4-1];
-    logic signed [KW-1:0] caps[0:CHANNELS-1];
-    initial begin
-        $readmemh(WEIGHTS, weights);
-        $readmemh(PRODUCTS, products);
-        $readmemh(BIAS, biases);
-        $readmemh(RESIDUAL_ROWS, residuals);
-        $readmemh(PROGRAMME, programme);
-        $readmemh(CAPS, caps);
-    end
+    localparam int XB = C4 > 1 ? $clog2(C4) : 1;
+    localparam int WEIGHT_N = CHANNELS * TAPS;
+    localparam int PRODUCT_N = PRODUCT_SETS * PAIRS;
+    localparam int RESIDUAL_N = RESIDUALS > 0 ? RESIDUALS * CHANNELS * RESIDUAL_U : 1;
+    localparam int WAB = WEIGHT_N > 1 ? $clog2(WEIGHT_N) : 1;
+    localparam int PAB = PRODUCT_N > 1 ? $clog2(PRODUCT_N) : 1;
+    localparam int RAB = RESIDUAL_N > 1 ? $clog2(RESIDUAL_N) : 1;
+    localparam int ASB = ACTIVATION_SETS > 1 ? $clog2(ACTIVATION_SETS) : 1;
+    localparam int ESB = ENCODING_SETS > 1 ? $clog2(ENCODING_SETS) : 1;
+    localparam logic [2:0] IDLE = 0, DELIVER = 1, ADDS = 2, ACTIVATE = 3, FETCH = 4, ENCODE = 5;
+    localparam logic [2:0] FROM_START = ADDRESSING != 0 ? DELIVER : ADDS;
+    localparam logic [2:0] FROM_ACTIVATION = ENCODES != 0 && ENCODING_LEVELS > 0 ? ENCODE : IDLE;
+    localparam logic [2:0] FROM_READ = ACTIVATION == 0 ? FROM_ACTIVATION
+        : ACTIVATION == 3 && ACTIVATION_LEVELS == 0 ? FETCH : ACTIVATE;
 
     // What is done in this cycle.
-    logic [3:0] phase;
-    logic [15:0] t, pc_q, pc, channel_q, taps_q, stream_n, copied_n, waiting;
-    logic copies, moves, steps, copying, moving, stepping, adding, reading, added, lookup_q;
-    logic copy_last, move_last, step_last, add_last, read_last, more_lanes, ones_done;
-    logic [15:0] total;
-    assign stream_n = taps_q + RESIDUALS[15:0] + (LOOKUP != 0 ? 16'd2 : 16'd0);
+    logic [2:0] phase;
+    logic [15:0] t, pc_q, channel_q, taps_q, copied_n;
+    logic added, ones_done;
+    wire copies, moves, steps, more_lanes;
+    wire [15:0] total;
     assign listens = phase == DELIVER;
-    assign copying = phase == ADDS && copies;
-    assign moving = phase == ADDS && moves;
-    assign stepping = phase == ADDS && steps;
-    assign adding = phase == ADDS && !copies && !moves && !steps && total == 16'd2 && !added;
-    assign reading = phase == ADDS && !copies && !moves && !steps && !adding;
-    assign copy_last = copying && t + 16'd1 == COPY[15:0];
-    assign move_last = moving && t + 16'd1 == COPY[15:0];
-    assign read_last = reading && t + 16'd1 == READ[15:0];
-    assign pc = t != 16'd0 ? pc_q : adding ? C3[15:0] : 16'd0;
-    assign step_last = stepping && pc + 16'd1 == C3[15:0] && !more_lanes;
-    assign add_last = adding && pc + 16'd1 == C4[15:0];
+    wire copying = phase == ADDS && copies;
+    wire moving = phase == ADDS && moves;
+    wire stepping = phase == ADDS && steps;
+    wire adding = phase == ADDS && !copies && !moves && !steps && total == 16'd2 && !added;
+    wire reading = phase == ADDS && !copies && !moves && !steps && !adding;
+    wire [15:0] pc = t != 16'd0 ? pc_q : adding ? C3[15:0] : 16'd0;
+    wire copy_last = copying && t + 16'd1 == COPY[15:0];
+    wire move_last = moving && t + 16'd1 == COPY[15:0];
+    wire read_last = reading && t + 16'd1 == READ[15:0];
+    wire step_last = stepping && pc + 16'd1 == C3[15:0] && !more_lanes;
+    wire add_last = adding && pc + 16'd1 == C4[15:0];
 
     // Delivery and counting.
-    logic counting;
-    logic [PB-1:0] pair, digit_pair;
-    logic [15:0] digits, negative, exponent;
-    logic some, minus;
-    logic [7:0] weight, left_q;
-    logic [N-1:0] met, product, shown;
-    logic [31:0] product_base;
-    assign counting = listens && position < taps_q;
-    assign product_base = PRODUCT_SETS > 1 ? {16'd0, channel_q} * PAIRS : 32'd0;
-    /* verilator lint_off WIDTH */
-    assign weight = weights[channel_q*TAPS+tap];
-    assign pair = LOOKUP != 0 ? left_q * U + code : (W > 1 ? weight : 8'd0) * U + code;
-    assign met = products[product_base+pair];
-    assign product = products[product_base+digit_pair];
-    /* verilator lint_on WIDTH */
+    logic [7:0] left_q;
+    wire [7:0] weight;
+    wire [PB-1:0] digit_pair;
+    wire [15:0] digits, negative, exponent;
+    wire some, minus;
+    wire [N-1:0] product;
+    wire counting = listens && position < taps_q;
+    wire [7:0] left = LOOKUP != 0 ? left_q : W > 1 ? weight : 8'd0;
+    wire [PB-1:0] pair = PB'(32'(left) * U + 32'(code));
+    wire [31:0] product_base = PRODUCT_SETS > 1 ? 32'(channel_q) * PAIRS : 32'd0;
+    rna_table #(.WORDS(WEIGHT_N), .BITS(8), .FILE(WEIGHTS)) weights (
+        .at(WAB'(32'(channel_q) * TAPS + 32'(tap))), .word(weight)
+    );
+    rna_table #(.WORDS(PRODUCT_N), .BITS(N), .FILE(PRODUCTS)) products (
+        .at(PAB'(product_base + (listens ? 32'(pair) : 32'(digit_pair)))), .word(product)
+    );
     rna_counters #(.PAIRS(PAIRS), .CW(CW)) counters (
-        .clk, .clear(start), .count(counting), .pair, .adds(met != '0), .take(copy_last & some),
+        .clk, .clear(start), .count(counting), .pair, .adds(product != '0), .take(copy_last & some),
         .digits, .negative, .some, .at(digit_pair), .minus, .exponent
     );
 
     // Rows that are added: the bias, and one of each residual.
     logic [ROW_N-1:0] pending;
-    logic [N-1:0] row_words[0:ROW_N-1], residual, bias, addend;
-    logic [15:0] rows_n, row_at, which;
-    assign which = position - taps_q;
-    /* verilator lint_off WIDTH */
-    assign residual = residuals[RESIDUALS>0?(which*CHANNELS+channel_q)*RESIDUAL_U+code:0];
-    assign bias = biases[channel[CB-1:0]];
-    /* verilator lint_on WIDTH */
+    logic [N-1:0] row_words[0:ROW_N-1];
+    logic [15:0] rows_n;
+    wire [N-1:0] residual, bias;
+    wire [15:0] which = position - taps_q;
+    wire one_extra = negative != 16'd0;  // all the +1s of complements in one addend
+    rna_table #(.WORDS(RESIDUAL_N), .BITS(N), .FILE(RESIDUAL_ROWS)) residuals (
+        .at(RESIDUALS > 0 ? RAB'((32'(which) * CHANNELS + 32'(channel_q)) * RESIDUAL_U + 32'(code)) : '0), .word(residual)
+    );
+    rna_table #(.WORDS(CHANNELS), .BITS(N), .FILE(BIAS)) biases (.at(CB'(channel)), .word(bias));
+    logic [N-1:0] row_word;
+    logic [ROW_N-1:0] row_at;
     always_comb begin
-        row_at = 16'd0;
-        for (int i = ROW_N - 1; i >= 0; i--) if (pending[i]) row_at = i[15:0];
-        addend = '0;
-        for (int i = 0; i < ROW_N; i++) if (row_at == i[15:0]) addend = row_words[i];
-        if (some) addend = minus ? (~product << exponent) | ~({N{1'b1}} << exponent) : product << exponent;
-        else if (negative != 16'd0 && !ones_done) addend = wide(negative);
+        row_at = pending & -pending;
+        row_word = '0;
+        for (int i = 0; i < ROW_N; i++) if (row_at[i]) row_word = row_words[i];
     end
-    function automatic logic [N-1:0] wide(input logic [15:0] v);
-        wide = '0;
-        for (int i = 0; i < N && i < 16; i++) wide[i] = v[i];
-    endfunction
-    assign waiting = digits + (negative != 16'd0 ? 16'd1 : 16'd0) + rows_n - copied_n;
+    wire [N-1:0] placed = (minus ? ~product : product) << exponent;
+    wire [N-1:0] filled = minus ? ~({N{1'b1}} << exponent) : '0;
+    wire [N-1:0] addend = some ? placed | filled : one_extra && !ones_done ? N'(negative) : row_word;
+    wire [15:0] waiting = digits + 16'(one_extra) + rows_n - copied_n;
 
-    // Addends in lanes, and the programmes on the crossbar.
-    logic [LANES-1:0] to_lane, from_lane, active, turn_lanes, turn_q, lanes;
-    logic [RB-1:0] to_row, from_row, row_a, row_b, row_c, row_sum, row_carry, read_row;
-    logic [IW-1:0] instruction;
-    logic [2:0] op;
-    logic [ROWS-1:0] set_rows;
-    logic [N-1:0] read_word, word;
-    rna_lanes #(.LANES(LANES), .ROWS(ROWS), .FIRST(FIRST), .SLOTS(SLOTS), .AT_ONCE(AT_ONCE)) slots (
+    // Addends in lanes.
+    logic [LANES-1:0] turn_q;
+    wire [LANES-1:0] to_lane, from_lane, active;
+    wire [RB-1:0] to_row, from_row, row_a, row_b, row_c, row_sum, row_carry;
+    rna_lanes #(.LANES(LANES), .ROWS(ROWS), .FIRST(FIRST), .SLOTS(SLOTS), .AT_ONCE(AT_ONCE)) schedule (
         .clk, .clear(start), .waiting, .copied(copy_last), .moved(move_last), .stepped(step_last),
         .copies, .moves, .steps, .total, .to_lane, .to_row, .from_lane, .from_row, .active,
         .row_a, .row_b, .row_c, .row_sum, .row_carry
     );
+
+    // Programmes on the crossbar.
     function automatic logic [RB-1:0] bound(
-        input logic [8:0] name, input logic [RB-1:0] a, input logic [RB-1:0] b, input logic [RB-1:0] c,
+        input logic [RB:0] name, input logic [RB-1:0] a, input logic [RB-1:0] b, input logic [RB-1:0] c,
         input logic [RB-1:0] s, input logic [RB-1:0] k
     );
-        bound = name[RB-1<8?RB-1:7:0];
-        if (name[8])
-            case (name[2:0])
-                3'd1: bound = a;
-                3'd2: bound = b;
-                3'd3: bound = c;
-                3'd4: bound = s;
+        bound = name[RB-1:0];
+        if (name[RB])
+            case (name[RB-1:0])
+                RB'(1): bound = a;
+                RB'(2): bound = b;
+                RB'(3): bound = c;
+                RB'(4): bound = s;
                 default: bound = k;
             endcase
     endfunction
-    /* verilator lint_off WIDTH */
-    assign instruction = programme[pc];
-    /* verilator lint_on WIDTH */
-    assign op = (copy_last || move_last) ? 3'd5 : (stepping || adding) ? instruction[IW-1-:3] : 3'd0;
-    always_comb begin
-        set_rows = '0;
-        for (int r = 0; r < ROWS && r < 32; r++) set_rows[r] = instruction[r];
-        if (instruction[32+4]) set_rows[row_sum] = 1'b1;
-        if (instruction[32+5]) set_rows[row_carry] = 1'b1;
-    end
-    assign turn_lanes = t == 16'd0 ? active : turn_q;
-    assign more_lanes = C2 > C1 && pc + 16'd1 == C2[15:0] && (turn_lanes & (turn_lanes - 1'b1)) != '0;
-    always_comb begin
-        lanes = to_lane;
-        if (stepping) lanes = active;
-        if (stepping && C2 > C1 && pc >= C1[15:0] && pc < C2[15:0]) lanes = turn_lanes & -turn_lanes;
-        if (adding) lanes = {{(LANES - 1) {1'b0}}, 1'b1};
-        read_row = from_row;
-        if (reading) read_row = added ? SUM_ROW[RB-1:0] : total == 16'd1 ? row_a : '0;
-        word = moving ? read_word : addend;
-    end
-    rna_crossbar #(.ROWS(ROWS), .N(N), .LANES(LANES)) crossbar (
-        .clk, .rst, .op,
-        .in0(bound(instruction[38+27+:9], row_a, row_b, row_c, row_sum, row_carry)),
-        .in1(bound(instruction[38+18+:9], row_a, row_b, row_c, row_sum, row_carry)),
-        .in2(bound(instruction[38+9+:9], row_a, row_b, row_c, row_sum, row_carry)),
-        .out(op == 3'd5 ? to_row : bound(instruction[38+:9], row_a, row_b, row_c, row_sum, row_carry)),
-        .set_rows, .lanes, .positions(op == 3'd5 ? '1 : instruction[38+36+:N]), .whole(instruction[IW-4]), .word,
-        .read_row, .read_lane(reading ? {{(LANES - 1) {1'b0}}, 1'b1} : from_lane), .read_word
+    wire [IW-1:0] instruction;
+    rna_table #(.WORDS(C4), .BITS(IW), .FILE(PROGRAMME)) programme (.at(XB'(pc)), .word(instruction));
+    wire [2:0] operation;
+    wire whole, sets_carry, sets_sum;
+    wire [N-1:0] positions;
+    wire [RB:0] name_0, name_1, name_2, name_out;
+    wire [FIRST-1:0] sets;
+    assign {operation, whole, positions, name_0, name_1, name_2, name_out, sets_carry, sets_sum, sets} = instruction;
+    wire writes = copy_last | move_last;
+    wire in_turn = stepping && C2 > C1 && pc >= C1[15:0] && pc < C2[15:0];
+    wire [LANES-1:0] turn_lanes = t == 16'd0 ? active : turn_q;
+    wire [LANES-1:0] later_lanes = turn_lanes & (turn_lanes - LANES'(1));
+    assign more_lanes = stepping && C2 > C1 && pc + 16'd1 == C2[15:0] && later_lanes != '0;
+    wire [LANES-1:0] lanes = in_turn ? turn_lanes & ~later_lanes : stepping ? active : adding ? LANES'(1) : to_lane;
+    wire [RB-1:0] result_row = added ? RB'(SUM_ROW) : total == 16'd1 ? row_a : '0;
+    wire [N-1:0] read_word;
+    rna_crossbar #(.ROWS(ROWS), .FIRST(FIRST), .N(N), .LANES(LANES)) crossbar (
+        .clk, .rst, .op(writes ? 3'd5 : stepping | adding ? operation : 3'd0),
+        .in0(bound(name_0, row_a, row_b, row_c, row_sum, row_carry)),
+        .in1(bound(name_1, row_a, row_b, row_c, row_sum, row_carry)),
+        .in2(bound(name_2, row_a, row_b, row_c, row_sum, row_carry)),
+        .out(writes ? to_row : bound(name_out, row_a, row_b, row_c, row_sum, row_carry)),
+        .sets, .sets_sum, .sets_carry, .row_sum, .row_carry, .lanes, .positions, .whole, .word(moving ? read_word : addend),
+        .read_row(reading ? result_row : from_row), .read_lane(reading ? LANES'(1) : from_lane), .read_word
     );
 
     // Activation and encoding.
-    logic signed [KW-1:0] key, activated, table_value, cap;
-    logic signed [8:0] code_value;
-    logic table_last, encode_last, activate_last, table_step;
-    assign key = {{(KW - N) {accumulator[N-1]}}, accumulator};
-    /* verilator lint_off WIDTH */
-    assign cap = caps[channel_q];
-    /* verilator lint_on WIDTH */
-    assign table_step = phase == ACTIVATE && ACTIVATION == 3 && t < ACTIVATION_LEVELS[15:0] * CPL[15:0];
-    rna_search #(.LEVELS(ACTIVATION_LEVELS), .CPL(CPL), .KW(KW), .VW(KW), .SETS(ACTIVATION_SETS), .MIDPOINTS(Z), .VALUES(G)) activation (
-        .clk, .clear(start), .step(table_step), .set(ACTIVATION_SETS > 1 ? channel_q[(ACTIVATION_SETS>1?$clog2(ACTIVATION_SETS):1)-1:0] : '0), .key, .value(table_value), .last(table_last)
+    wire table_last, encode_last;
+    wire [7:0] found;
+    wire signed [KW-1:0] key = {{(KW - N) {accumulator[N-1]}}, accumulator};
+    wire signed [KW-1:0] cap, table_value;
+    wire signed [KW-1:0] floored = key < 0 ? '0 : key;
+    wire signed [KW-1:0] clipped = ACTIVATION == 2 && floored > cap ? cap : floored;
+    assign value = ACTIVATION == 3 ? table_value : ACTIVATION != 0 ? clipped : key;
+    assign result = ENCODES != 0 ? found : 8'd0;
+    wire activate_last = ACTIVATION == 3 ? table_last : t + 16'd1 == ACTIVATION[15:0];
+    rna_table #(.WORDS(CHANNELS), .BITS(KW), .FILE(CAPS)) caps (.at(CB'(channel_q)), .word(cap));
+    rna_search #(
+        .LEVELS(ACTIVATION_LEVELS), .CPL(CPL), .KW(KW), .VW(KW), .SETS(ACTIVATION_SETS), .MIDPOINTS(Z), .VALUES(G)
+    ) activation (
+        .clk, .clear(start), .step(phase == ACTIVATE), .set(ACTIVATION_SETS > 1 ? ASB'(channel_q) : '0), .key,
+        .value(table_value), .last(table_last)
     );
-    always_comb begin
-        activated = key;
-        if (ACTIVATION == 3) activated = table_value;
-        else if (ACTIVATION != 0) begin
-            if (key < 0) activated = '0;
-            if (ACTIVATION == 2 && activated > cap) activated = cap;
-        end
-        if (ACTIVATION == 3) activate_last = t + 16'd1 == ACTIVATION_LEVELS[15:0] * CPL[15:0] + READ[15:0];
-        else activate_last = t + 16'd1 == ACTIVATION[15:0];
-    end
-    rna_search #(.LEVELS(ENCODING_LEVELS), .CPL(CPL), .KW(KW), .VW(9), .SETS(ENCODING_SETS), .MIDPOINTS(MIDPOINTS), .VALUES(CODES)) encoding (
-        .clk, .clear(start), .step(phase == ENCODE), .set(ENCODING_SETS > 1 ? channel_q[(ENCODING_SETS>1?$clog2(ENCODING_SETS):1)-1:0] : '0), .key(value), .value(code_value), .last(encode_last)
+    rna_search #(
+        .LEVELS(ENCODING_LEVELS), .CPL(CPL), .KW(KW), .VW(8), .SETS(ENCODING_SETS), .MIDPOINTS(MIDPOINTS), .VALUES(CODES)
+    ) encoding (
+        .clk, .clear(start), .step(phase == ENCODE), .set(ENCODING_SETS > 1 ? ESB'(channel_q) : '0), .key(value),
+        .value(found), .last(encode_last)
     );
-    assign value = activated;
-    assign result = ENCODES != 0 ? code_value[7:0] : 8'd0;
 
-    localparam int AFTER_READ = ACTIVATION != 0 ? 3 : ENCODES != 0 && ENCODING_LEVELS > 0 ? 4 : 0;
-    localparam int AFTER_ACTIVATION = ENCODES != 0 && ENCODING_LEVELS > 0 ? 4 : 0;
     always_ff @(posedge clk) begin
         if (rst) begin
             phase <= IDLE;
             done <= 1'b0;
         end else if (start) begin
-            phase <= taps + RESIDUALS[15:0] + (LOOKUP != 0 ? 16'd2 : 16'd0) != 16'd0 ? DELIVER : ADDS;
+            phase <= taps != 16'd0 ? DELIVER : FROM_START;
             channel_q <= channel;
             taps_q <= taps;
             position <= 16'd0;
@@ -248,47 +236,50 @@ module rna_block #(
             added <= 1'b0;
             done <= 1'b0;
             row_words[0] <= bias;
-            pending <= '0;
-            pending[0] <= bias != '0;
-            rows_n <= bias != '0 ? 16'd1 : 16'd0;
+            pending <= ROW_N'(bias != '0);
+            rows_n <= 16'(bias != '0);
         end else if (phase != IDLE) begin
             cycles <= cycles + 32'd1;
             t <= t + 16'd1;
             pc_q <= more_lanes ? C1[15:0] : pc + 16'd1;
-            turn_q <= more_lanes ? turn_lanes & (turn_lanes - 1'b1) : turn_lanes;
+            turn_q <= more_lanes ? later_lanes : turn_lanes;
             if (listens) begin
                 position <= position + 16'd1;
                 left_q <= code;
                 if (RESIDUALS > 0 && !counting) begin
                     for (int i = 1; i < ROW_N; i++)
-                        if (i[15:0] == which + 16'd1) begin
+                        if (16'(i) == which + 16'd1) begin
                             row_words[i] <= residual;
                             pending[i] <= residual != '0;
                         end
                     if (residual != '0) rows_n <= rows_n + 16'd1;
                 end
-                if (position + 16'd1 == stream_n) begin
+                if (position + 16'd1 == taps_q + ADDRESSING[15:0]) begin
                     phase <= ADDS;
                     t <= 16'd0;
-                    if (LOOKUP != 0) accumulator <= met;
+                    if (LOOKUP != 0) accumulator <= product;
                 end
             end
             if (copy_last) begin
                 copied_n <= copied_n + 16'd1;
-                if (!some && negative != 16'd0 && !ones_done) ones_done <= 1'b1;
-                else if (!some) for (int i = 0; i < ROW_N; i++) if (row_at == i[15:0]) pending[i] <= 1'b0;
+                if (!some && one_extra && !ones_done) ones_done <= 1'b1;
+                else if (!some) pending <= pending & ~row_at;
             end
-            if (copy_last || move_last || step_last || add_last || read_last) t <= 16'd0;
+            if (writes || step_last || add_last || read_last) t <= 16'd0;
             if (add_last) added <= 1'b1;
             if (read_last) begin
                 if (LOOKUP == 0) accumulator <= read_word;
-                phase <= AFTER_READ[3:0];
-                done <= AFTER_READ == 0;
+                phase <= FROM_READ;
+                done <= FROM_READ == IDLE;
             end
             if (phase == ACTIVATE && activate_last) begin
                 t <= 16'd0;
-                phase <= AFTER_ACTIVATION[3:0];
-                done <= AFTER_ACTIVATION == 0;
+                phase <= ACTIVATION == 3 ? FETCH : FROM_ACTIVATION;
+                done <= ACTIVATION != 3 && FROM_ACTIVATION == IDLE;
+            end
+            if (phase == FETCH && t + 16'd1 == READ[15:0]) begin
+                phase <= FROM_ACTIVATION;
+                done <= FROM_ACTIVATION == IDLE;
             end
             if (phase == ENCODE && encode_last) begin
                 phase <= IDLE;

@@ -13,15 +13,14 @@ module rna_counters #(
     input  wire logic          take,      // the digit shown has been copied
     output logic      [15:0]   digits,    // in all
     output logic      [15:0]   negative,  // of them
-    output logic               some,      // a digit is left
-    output logic      [PB-1:0] at,        // its pair
-    output logic               minus,
-    output logic      [15:0]   exponent
+    output wire logic          some,      // a digit is left
+    output wire logic [PB-1:0] at,        // its pair
+    output wire logic          minus,
+    output wire logic [15:0]   exponent
 );
-    logic [CW-1:0] counts[0:PAIRS-1];
     logic [PAIRS-1:0] seen, open;
-    logic fresh, signed_form, signed_q;
-    logic [CW-1:0] old, one_more, left, rest;
+    logic fresh, signed_q;
+    logic [CW-1:0] held;
 
     function automatic logic [15:0] ones(input logic [CW+1:0] v);
         ones = 16'd0;
@@ -40,25 +39,28 @@ module rna_counters #(
     function automatic logic [15:0] negative_of(input logic [CW-1:0] n);
         negative_of = shorter(n) ? ones({2'b00, n} & ~tripled(n)) : 16'd0;
     endfunction
+    function automatic logic [PB-1:0] first_of(input logic [PAIRS-1:0] v);
+        first_of = '0;
+        for (int i = PAIRS - 1; i >= 0; i--) if (v[i]) first_of = PB'(i);
+    endfunction
+    function automatic logic [15:0] lowest_of(input logic [CW-1:0] v);
+        lowest_of = 16'd0;
+        for (int i = CW - 1; i >= 0; i--) if (v[i]) lowest_of = 16'(i);
+    endfunction
 
-    assign old = seen[pair] ? counts[pair] : '0;
-    assign one_more = old + 1'b1;
+    // Counting and copying take turns, so one word is read and written at a time.
+    wire [CW-1:0] old = seen[pair] ? held : '0;
+    wire [CW-1:0] one_more = old + CW'(1);
+    wire [CW-1:0] lowest = held & -held;
+    wire signed_form = fresh ? shorter(held) : signed_q;
+    wire [CW-1:0] rest = minus ? held + lowest : held & ~lowest;
     assign some = |open;
-    always_comb begin
-        at = '0;
-        for (int i = PAIRS - 1; i >= 0; i--) if (open[i]) at = i[PB-1:0];
-    end
-    assign left = counts[at];
-    assign signed_form = fresh ? shorter(left) : signed_q;
-    always_comb begin
-        exponent = 16'd0;
-        for (int i = CW - 1; i >= 0; i--) if (left[i]) exponent = i[15:0];
-        minus = signed_form & left[0] & left[1];
-        for (int i = 0; i < CW - 1; i++)
-            if (exponent == i[15:0]) minus = signed_form & left[i] & left[i+1];
-        rest = left & (left - 1'b1);
-        if (minus) rest = left + (left & -left);
-    end
+    assign at = first_of(open);
+    assign exponent = lowest_of(held);
+    assign minus = signed_form && (held & (lowest << 1)) != '0;
+    rna_store #(.WORDS(PAIRS), .BITS(CW)) counts (
+        .clk, .writes(count | take), .at(count ? pair : at), .given(count ? one_more : rest), .word(held)
+    );
 
     always_ff @(posedge clk) begin
         if (clear) begin
@@ -68,7 +70,6 @@ module rna_counters #(
             digits <= 16'd0;
             negative <= 16'd0;
         end else if (count) begin
-            counts[pair] <= one_more;
             seen[pair] <= 1'b1;
             if (adds) begin
                 open[pair] <= 1'b1;
@@ -76,7 +77,6 @@ module rna_counters #(
                 negative <= negative + negative_of(one_more) - negative_of(old);
             end
         end else if (take) begin
-            counts[at] <= rest;
             signed_q <= signed_form;
             fresh <= rest == '0;
             if (rest == '0) open[at] <= 1'b0;

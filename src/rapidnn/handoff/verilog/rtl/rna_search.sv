@@ -15,34 +15,26 @@ module rna_search #(
     input  wire logic                 step,  // a cycle of the search
     input  wire logic        [SB-1:0] set,
     input  wire logic signed [KW-1:0] key,
-    output logic signed      [VW-1:0] value,
-    output logic                      last   // cycle
+    output wire logic        [VW-1:0] value,
+    output wire logic                 last   // cycle
 );
     localparam int PLACES = 1 << LEVELS;
-    localparam int AB = $clog2(SETS * PLACES) + 1;
-    logic signed [KW-1:0] midpoints[0:SETS*PLACES-1];
-    logic signed [VW-1:0] values[0:SETS*PLACES-1];
-    initial begin
-        $readmemh(MIDPOINTS, midpoints);
-        $readmemh(VALUES, values);
-    end
-    logic [15:0] place, half, wait_q;
-    logic [AB-1:0] base, at, found;
-    logic above, decides;
-    assign base = {{(AB - SB) {1'b0}}, set} << LEVELS;
-    assign at = base + place[AB-1:0] + half[AB-1:0] - 1'b1;
-    assign found = base + place[AB-1:0];
-    /* verilator lint_off WIDTH */
-    assign above = key > midpoints[at];
-    assign value = values[found];
-    assign decides = wait_q == CPL - 1;
-    /* verilator lint_on WIDTH */
-    assign last = decides & (half <= 16'd1);
+    localparam int AB = SETS * PLACES > 1 ? $clog2(SETS * PLACES) : 1;
+    logic [LEVELS:0] place, half;
+    logic [15:0] wait_q;
+    logic signed [KW-1:0] midpoint;
+    wire [AB-1:0] base = AB'(AB'(set) << LEVELS);
+    wire [AB-1:0] at = base + AB'(place) + AB'(half) - AB'(1);
+    wire above = key > midpoint;
+    wire decides = wait_q + 16'd1 == CPL[15:0];
+    rna_table #(.WORDS(SETS * PLACES), .BITS(KW), .FILE(MIDPOINTS)) midpoints (.at, .word(midpoint));
+    rna_table #(.WORDS(SETS * PLACES), .BITS(VW), .FILE(VALUES)) values (.at(base + AB'(place)), .word(value));
+    assign last = decides && half >> 1 == '0;
     always_ff @(posedge clk) begin
         if (clear) begin
-            place <= 16'd0;
+            place <= '0;
             wait_q <= 16'd0;
-            half <= LEVELS > 0 ? 16'(PLACES / 2) : 16'd0;
+            half <= (LEVELS + 1)'(PLACES / 2);
         end else if (step) begin
             wait_q <= decides ? 16'd0 : wait_q + 16'd1;
             if (decides) begin
