@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rapidnn.handoff.verilog.layer import Block
 from rapidnn.handoff.verilog.neurons import Vector
@@ -62,7 +62,8 @@ module tb;
                 @(negedge clk);
                 waited = waited + 32'd1;
             end
-            if (done && accumulator === wanted && cycles === wanted_cycles && {result} === wanted_{result}) right = right + 32'd1;
+            if (done && accumulator === wanted && cycles === wanted_cycles && {result} === wanted_{result})
+                right = right + 32'd1;
             else
                 $display("neuron %0d: %0d, value %0d, code %0d in %0d cycles; wanted %0d, {result} %0d in %0d",
                     i, accumulator, value, result, cycles, wanted, wanted_{result}, wanted_cycles);
@@ -103,10 +104,20 @@ def bench_files(layer: str, block: Block, vectors: Sequence[Vector]) -> dict[str
     )
     digits = -(-(96 + n + width) // 4)
     return {
+        "synth.ys": _synthesis(parameters),
         "tb.sv": text,
         "stream.hex": "".join(f"{tap:04x}{code:02x}\n" for tap, code in codes),
         "vectors.hex": "".join(f"{word:0{digits}x}\n" for word in words),
     }
+
+
+def _synthesis(parameters: Mapping[str, int]) -> str:
+    """Yosys' commands: the block of the layer to gates, its memories black boxes, and how many there are.
+
+    Without the search for operators to share, which takes hours on the lanes' schedule.
+    """
+    chosen = " ".join(f"-set {name} {value}" for name, value in parameters.items())
+    return f"chparam {chosen} rna_block\nhierarchy -top rna_block\nsynth -flatten -noshare\ntee -o cells.txt stat\n"
 
 
 def _word(fields: Sequence[tuple[int, int]]) -> int:

@@ -81,7 +81,10 @@ class _Words:
         return word << 2 + self.first_slot | sets
 
     def _set_mask(self, instruction: Set, rows: Mapping[str, int]) -> int:
-        places = {_NAMED | _STEP_ROWS["sum"]: self.first_slot, _NAMED | _STEP_ROWS["carry"]: self.first_slot + 1}
+        places = {
+            _NAMED | _STEP_ROWS["sum"]: self.first_slot,
+            _NAMED | _STEP_ROWS["carry"]: self.first_slot + 1,
+        }
         places |= {row: row for row in range(self.first_slot)}
         return sum(1 << places[row] for row in {rows[name] for name in instruction.rows})
 

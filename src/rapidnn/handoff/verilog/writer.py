@@ -23,30 +23,34 @@ NEURONS = 20
 """Neurons of each layer that its test bench runs."""
 _SAMPLES = 20
 _MAKEFILE = """\
-# make iverilog, verilator or lint, with LAYER=folder
+# make iverilog, verilator, lint or yosys, with LAYER=folder
 LAYER ?= {first}
 RTL = rna_block.sv rna_lanes.sv rna_counters.sv rna_search.sv rna_crossbar.sv rna_cells.sv rna_table.sv rna_store.sv
 SOURCES = $(RTL:%=../rtl/%) tb.sv
 # a bench runs shorter than its compilation takes
-QUICK = OPT_FAST=-O0 OPT_SLOW=-O0 OPT_GLOBAL=-O0 VM_PARALLEL_BUILDS=0
+QUICK = --output-split 0 -MAKEFLAGS "OPT_FAST=-O0 OPT_SLOW=-O0 OPT_GLOBAL=-O0 VM_PARALLEL_BUILDS=0"
 
-.PHONY: iverilog verilator lint
+.PHONY: iverilog verilator lint yosys
 
 iverilog:
 \tcd $(LAYER) && iverilog -g2012 -s tb -o tb.vvp $(SOURCES)
 \tcd $(LAYER) && vvp -N tb.vvp
 
 verilator:
-\tcd $(LAYER) && verilator --binary --timing --top-module tb -o tb --output-split 0 -MAKEFLAGS "$(QUICK)" $(SOURCES) > build.log
+\tcd $(LAYER) && verilator --binary --timing --top-module tb -o tb $(QUICK) $(SOURCES) > build.log
 \tcd $(LAYER) && ./obj_dir/tb
 
 lint:
 \tcd $(LAYER) && verilator --lint-only -Wall --timing --top-module tb $(SOURCES)
+
+yosys:
+\tcd $(LAYER) && yosys -q -p "read_verilog -sv $(RTL:%=../rtl/%); script synth.ys" > yosys.log
+\tcat $(LAYER)/cells.txt
 """
 
 
 def write_verilog(composed: ComposedNetwork, hardware: Hardware, x: NDArray[np.float32] | None) -> Content:
-    """``rtl/``, ``Makefile``, and ``NN_layer/`` with ``tb.sv`` and hex files for each layer that accumulates.
+    """``rtl/``, ``Makefile``, and for each layer that accumulates ``NN_layer/`` with ``tb.sv``, ``synth.ys`` and hex files.
 
     Raises
     ------
