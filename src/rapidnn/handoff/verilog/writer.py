@@ -50,7 +50,7 @@ yosys:
 
 
 def write_verilog(composed: ComposedNetwork, hardware: Hardware, x: NDArray[np.float32] | None) -> Content:
-    """``rtl/``, ``Makefile``, and for each layer that accumulates ``NN_layer/`` with ``tb.sv``, ``synth.ys`` and hex files.
+    """``rtl/``, ``Makefile``, and for each layer that accumulates ``NN_layer/``: ``tb.sv``, ``synth.ys`` and hex files.
 
     Raises
     ------
