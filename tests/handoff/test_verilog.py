@@ -1,94 +1,133 @@
 """The Verilog block gives the executor's integers in the micro-simulator's cycles."""
 
-import shutil
-import subprocess
+import contextlib
+import re
 
+import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
 
 import rapidnn
 from rapidnn.errors import DataError, HardwareError, ModelError
-from tests.handoff.networks import digits, hosted, mlp
+from tests.handoff.networks import digits, hosted, mlp, tabled
+from tests.handoff.simulators import (
+    folders,
+    lints,
+    make,
+    needs_iverilog,
+    needs_verilator,
+    needs_yosys,
+    passes,
+)
 
-SIMULATORS = [
-    pytest.param(
-        name, marks=pytest.mark.skipif(shutil.which(name) is None, reason=f"{name} is not installed")
-    )
-    for name in ("iverilog", "verilator")
+MACHINES = [
+    {},
+    {"rna.shift_interconnect": False},
+    {"rna.shift_interconnect": False, "rna.columns": 64, "rna.addend_rows": 12},
+    {"rna.adder": "magic-13n", "rna.copy_cycles": 1, "rna.read_cycles": 2, "am.cycles_per_level": 3},
+    {"rna.adder": "aritpim-18n1", "rna.compressor": "nor-10"},
 ]
 
 
-def needs(name):
-    return pytest.mark.skipif(shutil.which(name) is None, reason=f"{name} is not installed")
-
-
-def folders(folder):
-    return sorted(path.name for path in folder.iterdir() if (path / "tb.sv").is_file())
-
-
-def make(goal, folder, layer):
-    return subprocess.run(
-        ["make", goal, f"LAYER={layer}"], cwd=folder, capture_output=True, text=True, check=False
-    )
-
-
-@pytest.fixture(scope="module")
-def perceptron(tmp_path_factory):
+@needs_iverilog
+def test_icarus_on_a_layer(tmp_path):
     composed, x = mlp()
-    folder = tmp_path_factory.mktemp("verilog") / "out"
-    rapidnn.export(composed, "verilog", folder, x=x)
-    return folder
+    rapidnn.export(composed, "verilog", tmp_path / "out", x=x)
+    passes(tmp_path / "out", "iverilog", folders(tmp_path / "out")[0])
 
 
-@needs("iverilog")
-def test_a_layer_in_icarus(perceptron):
-    assert "PASS 20 neurons" in make("iverilog", perceptron, folders(perceptron)[-1]).stdout
+@needs_verilator
+def test_lint(tmp_path):
+    composed, x = mlp()
+    rapidnn.export(composed, "verilog", tmp_path / "out", x=x)
+    for layer in folders(tmp_path / "out"):
+        lints(tmp_path / "out", layer)
+    for source in [*(tmp_path / "out").glob("*/tb.sv"), *(tmp_path / "out" / "rtl").iterdir()]:
+        assert "lint_off" not in source.read_text()
 
 
+@needs_verilator
 @pytest.mark.slow
-@pytest.mark.parametrize("simulator", SIMULATORS)
 @pytest.mark.parametrize("network", [digits, mlp])
-def test_every_layer(tmp_path, network, simulator):
+def test_verilator(tmp_path, network):
     composed, x = network()
     rapidnn.export(composed, "verilog", tmp_path / "out", x=x)
     for layer in folders(tmp_path / "out"):
-        assert "PASS 20 neurons" in make(simulator, tmp_path / "out", layer).stdout, layer
+        passes(tmp_path / "out", "verilator", layer)
 
 
+@needs_iverilog
 @pytest.mark.slow
-@pytest.mark.parametrize("simulator", SIMULATORS)
-def test_the_bench_sees_a_wrong_weight(tmp_path, simulator):
+@pytest.mark.parametrize("machine", MACHINES, ids=lambda machine: " ".join(map(str, machine.values())))
+def test_machines(tmp_path, machine):
+    composed, x = mlp()
+    rapidnn.export(composed, "verilog", tmp_path / "out", x=x, overrides=machine)
+    for layer in folders(tmp_path / "out"):
+        passes(tmp_path / "out", "iverilog", layer)
+
+
+@needs_iverilog
+@pytest.mark.slow
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
+)
+@given(tabled())
+def test_random_networks(tmp_path_factory, drawn):
+    composed, x = drawn
+    folder = tmp_path_factory.mktemp("random") / "out"
+    with contextlib.suppress(ModelError):  # no layer that has a block
+        rapidnn.export(composed, "verilog", folder, x=x)
+    for layer in folders(folder) if folder.is_dir() else ():
+        lints(folder, layer)
+        passes(folder, "iverilog", layer)
+
+
+@needs_yosys
+@needs_iverilog
+@pytest.mark.slow
+def test_synthesis(tmp_path):
+    composed, x = mlp()
+    folder = tmp_path / "out"
+    rapidnn.export(composed, "verilog", folder, x=x)
+    layer = folders(folder)[1]
+    passes(folder, "netlist", layer)
+    cells = dict(re.findall(r"^ +(\$?\w+) +(\d+)$", (folder / layer / "cells.txt").read_text(), re.MULTILINE))
+    assert {name for name in cells if name.startswith("rna_")} == {"rna_crossbar", "rna_store", "rna_table"}
+    assert not any("LATCH" in name or "mem" in name for name in cells)
+    logic = sum(int(count) for name, count in cells.items() if name.startswith("$_"))
+    assert 1_000 < logic < 100_000
+
+
+@needs_iverilog
+@pytest.mark.parametrize(
+    "damaged",
+    ["weights", *(pytest.param(name, marks=pytest.mark.slow) for name in ("products", "bias", "codes", "z"))],
+)
+def test_the_bench_sees_a_damaged_table(tmp_path, damaged):
+    composed, x = mlp()
+    rapidnn.export(composed, "verilog", tmp_path / "out", x=x)
+    layer = folders(tmp_path / "out")[0]
+    table = tmp_path / "out" / layer / f"{damaged}.hex"
+    words = table.read_text().split()
+    width = len(words[0])
+    table.write_text(
+        "".join(
+            f"{(int(word, 16) + 1) % (5 if damaged == 'weights' else 1 << 8):0{width}x}\n" for word in words
+        )
+    )
+    status, printed = make(tmp_path / "out", "iverilog", layer)
+    assert status != 0
+    assert "FAIL" in printed
+
+
+@needs_iverilog
+def test_the_bench_sees_a_wrong_number_of_cycles(tmp_path):
     composed, x = mlp()
     rapidnn.export(composed, "verilog", tmp_path / "out", x=x)
     layer = folders(tmp_path / "out")[-1]
-    weights = tmp_path / "out" / layer / "weights.hex"
-    lines = weights.read_text().split()
-    weights.write_text("\n".join([*lines[:-1], f"{(int(lines[-1], 16) + 1) % 6:02x}"]) + "\n")
-    done = make(simulator, tmp_path / "out", layer)
-    assert "FAIL" in done.stdout + done.stderr
-    assert done.returncode != 0
-
-
-@needs("verilator")
-def test_nothing_to_warn_of(perceptron):
-    for layer in folders(perceptron):
-        done = make("lint", perceptron, layer)
-        assert done.returncode == 0, done.stderr
-        assert "Warning" not in done.stderr
-
-
-@needs("yosys")
-@pytest.mark.slow
-def test_gates_with_memories_left_out(perceptron):
-    done = make("yosys", perceptron, folders(perceptron)[-1])
-    assert done.returncode == 0, done.stderr
-    counts = {
-        words[0]: int(words[1])
-        for line in done.stdout.splitlines()
-        if len(words := line.split()) == 2 and words[1].isdigit()
-    }
-    assert counts["rna_cells"] > 0  # a black box per lane
-    assert sum(count for name, count in counts.items() if name.startswith("$_")) > 1000
-    assert not any("memory" in name for name in counts)
+    bench = tmp_path / "out" / layer / "tb.sv"
+    bench.write_text(bench.read_text().replace(".COPY(2)", ".COPY(3)"))
+    assert "FAIL 20 of 20 neurons" in make(tmp_path / "out", "iverilog", layer)[1]
 
 
 def test_each_layer_has_a_bench(tmp_path):
@@ -96,7 +135,8 @@ def test_each_layer_has_a_bench(tmp_path):
     export = rapidnn.export(composed, "verilog", tmp_path / "out", x=x)
     layers = folders(tmp_path / "out")
     assert len(layers) == 3
-    assert {f"{layer}/programme.hex" for layer in layers} <= set(export.files)
+    for name in ("programme.hex", "synth.ys"):
+        assert {f"{layer}/{name}" for layer in layers} <= set(export.files)
     for layer in layers:
         assert len((tmp_path / "out" / layer / "vectors.hex").read_text().split()) == 20
 
@@ -110,3 +150,12 @@ def test_refusals(tmp_path):
     with pytest.raises(ModelError, match="runs on the host"):
         rapidnn.export(hosted(), "verilog", tmp_path / "out", x=x[:, :4])
     assert not list(tmp_path.iterdir())
+
+
+def test_a_network_without_a_block_is_refused(tmp_path):
+    from torch import nn
+
+    x = np.random.default_rng(0).normal(size=(20, 1, 4, 4)).astype(np.float32)
+    composed = rapidnn.compose(nn.Sequential(nn.MaxPool2d(2), nn.Flatten()), x, weights=4, inputs=4)
+    with pytest.raises(ModelError, match="this network has none"):
+        rapidnn.export(composed, "verilog", tmp_path / "out", x=x)

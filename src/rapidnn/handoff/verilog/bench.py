@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from rapidnn.handoff.verilog.layer import Block
 from rapidnn.handoff.verilog.neurons import Vector
@@ -40,9 +40,13 @@ module tb;
     logic {signed}[{width}-1:0] wanted_{result} = '0;
     wire [31:0] next = first + 32'(position);
     wire [23:0] arriving = listens && next <= 32'd{last_code} ? stream[next] : 24'd0;
+`ifdef NETLIST
+    rna_block block (
+`else
     rna_block #(
         {parameters}
     ) block (
+`endif
         .clk, .rst, .start, .channel, .taps, .tap(arriving[23:8]), .code(arriving[7:0]),
         .listens, .position, .done, .cycles, .accumulator, .value, .result
     );
@@ -104,20 +108,10 @@ def bench_files(layer: str, block: Block, vectors: Sequence[Vector]) -> dict[str
     )
     digits = -(-(96 + n + width) // 4)
     return {
-        "synth.ys": _synthesis(parameters),
         "tb.sv": text,
         "stream.hex": "".join(f"{tap:04x}{code:02x}\n" for tap, code in codes),
         "vectors.hex": "".join(f"{word:0{digits}x}\n" for word in words),
     }
-
-
-def _synthesis(parameters: Mapping[str, int]) -> str:
-    """Yosys' commands: the block of the layer to gates, its memories black boxes, and how many there are.
-
-    Without the search for operators to share, which takes hours on the lanes' schedule.
-    """
-    chosen = " ".join(f"-set {name} {value}" for name, value in parameters.items())
-    return f"chparam {chosen} rna_block\nhierarchy -top rna_block\nsynth -flatten -noshare\ntee -o cells.txt stat\n"
 
 
 def _word(fields: Sequence[tuple[int, int]]) -> int:

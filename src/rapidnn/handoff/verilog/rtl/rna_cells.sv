@@ -1,8 +1,5 @@
-// The rows of one lane of the crossbar: cells that compute NOR in place. Behavioural: synthesis takes it for a black box.
+// The rows of one lane of the crossbar: cells that compute NOR in place, behavioural.
 `default_nettype none
-`ifdef SYNTHESIS
-(* blackbox *)
-`endif
 module rna_cells #(
     parameter int ROWS = 32,
     parameter int FIRST = 14,
@@ -27,7 +24,6 @@ module rna_cells #(
     input  wire logic [RB-1:0]    read_row,
     output wire logic [N-1:0]     read_word
 );
-`ifndef SYNTHESIS
     logic [N-1:0] cells[0:ROWS-1];
     wire [N-1:0] given = (cells[in0] | cells[in1] | cells[in2]) & positions;
     wire [N-1:0] shifted = whole ? (given << 1) | N'(1) : given << 1;
@@ -49,6 +45,5 @@ module rna_cells #(
                 default: ;
             endcase
     end
-`endif
 endmodule
 `default_nettype wire

@@ -34,6 +34,7 @@ module rna_lanes #(
 );
     localparam int SLOT_N = SLOTS + 4;
     localparam int HB = $clog2(SLOT_N);
+    localparam int TB = $clog2((AT_ONCE > LANES ? AT_ONCE : LANES) + 1);
     logic [LANES*HB-1:0] held;
     logic [RB-1:0] rows[0:SLOT_N-1];
     logic [HB-1:0] rows_n, turn;
@@ -44,43 +45,42 @@ module rna_lanes #(
     logic [RB-1:0] stray_row, stray_row_too;
 
     // What is next: copies until the lanes are full, then moves, then steps.
-    wire [LANES-1:0] lacking, spare, idle, over_two;
-    wire [LANES*HB-1:0] taken, left;
+    wire [LANES-1:0] lacking, spare, fuller, over_two;
+    wire [LANES*HB-1:0] left;
     wire stay;
     wire [15:0] all = total + waiting;
-    wire [15:0] target = all < AT_ONCE[15:0] ? all : AT_ONCE[15:0];
+    wire [TB-1:0] target = all < AT_ONCE[15:0] ? TB'(all) : AT_ONCE[TB-1:0];
     wire filling = filling_q | (total <= 16'd2 && turn == '0);
     assign copies = filling && waiting != 16'd0;
     assign moves = !copies && total > 16'd2 && turn == '0 && lacking != '0;
     assign steps = !copies && !moves && total > 16'd2;
 
     // Groups of three that lanes form now, and when they are full.
-    wire [15:0] groups = total / 16'd3;
-    wire [15:0] groups_full = target / 16'd3;
-    wire [HB-1:0] each = HB'(groups / LANES[15:0]);
-    wire [HB-1:0] each_full = HB'(groups_full / LANES[15:0]);
-    wire [15:0] one_more = groups % LANES[15:0];
-    wire [15:0] one_more_full = groups_full % LANES[15:0];
-    wire [HB-1:0] most = each + HB'(one_more != 16'd0);
+    wire [TB-1:0] groups = TB'(total) / TB'(3);
+    wire [TB-1:0] groups_full = target / TB'(3);
+    wire [HB-1:0] each = HB'(groups / TB'(LANES));
+    wire [HB-1:0] each_full = HB'(groups_full / TB'(LANES));
+    wire [TB-1:0] one_more = groups % TB'(LANES);
+    wire [TB-1:0] one_more_full = groups_full % TB'(LANES);
+    wire [HB-1:0] most = each + HB'(one_more != '0);
     wire ends = turn + HB'(1) == most;
 
     // Lane by lane: what it forms, lacks and has over. Two rows are left over at most once moves are done.
     generate
         for (genvar l = 0; l < LANES; l++) begin : lane
             wire [HB-1:0] holds = held[l*HB+:HB];
-            wire [HB-1:0] forms = each + HB'(16'(l) < one_more);
-            wire [HB-1:0] full = HB'(3) * (each_full + HB'(16'(l) < one_more_full)) + (l == 0 ? HB'(target % 16'd3) : '0);
+            wire [HB-1:0] forms = each + HB'(fuller[l]);
+            wire [HB-1:0] fills = HB'(3) * (each_full + HB'(TB'(l) < one_more_full)) + (l == 0 ? HB'(target % TB'(3)) : '0);
             wire [HB-1:0] takes = HB'(3) * forms;
-            assign lacking[l] = holds < (copies ? full : takes);
+            assign fuller[l] = TB'(l) < one_more;
+            assign lacking[l] = holds < (copies ? fills : takes);
             assign spare[l] = holds > takes;
             assign over_two[l] = spare[l] && holds - takes != HB'(1);
-            assign idle[l] = forms != most;
             assign active[l] = forms > turn;
-            assign taken[l*HB+:HB] = takes;
             assign left[l*HB+:HB] = stay ? holds - forms : HB'(2) * forms;
         end
     endgenerate
-    assign stay = !stray && (spare & idle) == '0;
+    assign stay = !stray && (one_more == '0 || (spare & ~fuller) == '0);
     wire [HB-1:0] most_over = HB'(spare != '0) + HB'(over_two != '0);
 
     // A copy or move goes to the first lane that lacks an addend, a move comes from a stray or the last lane with too many.
@@ -117,63 +117,37 @@ module rna_lanes #(
     assign to_row = to_slot == rows_n ? row_sum : rows[to_slot];
     assign from_row = stray ? stray_row : rows[from_slot];
 
-    // Slots in which an addend is left over, and the strays that addends over in no common slot become.
+    // The at most two addends that are left over as a stage steps, and the strays that they become in no common slot.
     wire becomes = stepped && ends && !stay;
-    logic [SLOT_N-1:0] hosts;
-    logic [HB-1:0] over;
-    logic stray_next, stray_too_next;
-    logic [LANES-1:0] stray_lane_next, stray_lane_too_next;
-    logic [RB-1:0] stray_row_next, stray_row_too_next;
-    always_comb begin
-        hosts = '0;
-        over = '0;
-        stray_next = stray;
-        stray_lane_next = stray_lane;
-        stray_row_next = stray_row;
-        stray_too_next = stray_too;
-        stray_lane_too_next = stray_lane_too;
-        stray_row_too_next = stray_row_too;
-        if (moved && stray) begin
-            stray_next = stray_too;
-            stray_lane_next = stray_lane_too;
-            stray_row_next = stray_row_too;
-            stray_too_next = 1'b0;
-        end
-        for (int l = 0; l < LANES; l++)
-            for (int i = 0; i < 2; i++)
-                if (i == 0 ? spare[l] : over_two[l]) begin
-                    over = taken[l*HB+:HB] + HB'(i);
-                    hosts[over] = 1'b1;
-                    if (becomes && !stray_next) begin
-                        stray_next = 1'b1;
-                        stray_lane_next = LANES'(1) << l;
-                        stray_row_next = rows[over];
-                    end else if (becomes) begin
-                        stray_too_next = 1'b1;
-                        stray_lane_too_next = LANES'(1) << l;
-                        stray_row_too_next = rows[over];
-                    end
-                end
-    end
+    wire [LANES-1:0] over_lane = spare & -spare;
+    wire twice = (over_two & over_lane) != '0;
+    wire [LANES-1:0] over_lane_too = twice ? over_lane : spare & ~over_lane;
+    wire over = spare != '0;
+    wire over_too = over_lane_too != '0;
+    wire [HB-1:0] over_slot = HB'(3) * (each + HB'((fuller & over_lane) != '0));
+    wire [HB-1:0] over_slot_too = HB'(3) * (each + HB'((fuller & over_lane_too) != '0)) + HB'(twice);
+    wire [RB-1:0] over_row = rows[over_slot];
+    wire [RB-1:0] over_row_too = rows[over_slot_too];
+    wire next = moved && stray;
 
+    logic [ROWS-1:0] freed;
     always_comb begin
         free_next = free;
         if (appends) free_next[row_sum] = 1'b0;
-        if (moved && stray && !(stray_too && stray_row_too == stray_row)) free_next[stray_row] = 1'b1;
+        if (next && !(stray_too && stray_row_too == stray_row)) free_next[stray_row] = 1'b1;
         if (stepped) begin
             free_next[row_sum] = 1'b0;
             free_next[row_carry] = 1'b0;
-            for (int s = 0; s < SLOTS; s++)
-                if (!hosts[s] && HB'(s) >= first && HB'(s) < rows_n)
-                    if (ends || HB'(s) < first + HB'(3)) free_next[rows[s]] = 1'b1;
         end
+        freed = '0;
+        for (int s = 0; s < SLOTS; s++)
+            if (stepped && HB'(s) >= first && HB'(s) < (ends ? rows_n : first + HB'(3)))
+                if (!(over && over_slot == HB'(s)) && !(over_too && over_slot_too == HB'(s)))
+                    freed = freed | ROWS'(1) << rows[s];
+        free_next = free_next | freed;
     end
 
     always_ff @(posedge clk) begin
-        stray_lane <= stray_lane_next;
-        stray_lane_too <= stray_lane_too_next;
-        stray_row <= stray_row_next;
-        stray_row_too <= stray_row_too_next;
         if (clear) begin
             held <= '0;
             free <= {ROWS{1'b1}} << FIRST;
@@ -185,8 +159,23 @@ module rna_lanes #(
             filling_q <= 1'b1;
         end else begin
             free <= free_next;
-            stray <= stray_next;
-            stray_too <= stray_too_next;
+            if (next) begin
+                stray <= stray_too;
+                stray_lane <= stray_lane_too;
+                stray_row <= stray_row_too;
+                stray_too <= 1'b0;
+            end else if (becomes && stray && over) begin
+                stray_too <= 1'b1;
+                stray_lane_too <= over_lane;
+                stray_row_too <= over_row;
+            end else if (becomes && over) begin
+                stray <= 1'b1;
+                stray_lane <= over_lane;
+                stray_row <= over_row;
+                stray_too <= over_too;
+                stray_lane_too <= over_lane_too;
+                stray_row_too <= over_row_too;
+            end
             if (stepped && ends) held <= left;
             else
                 for (int l = 0; l < LANES; l++)
@@ -198,14 +187,14 @@ module rna_lanes #(
             end
             if (copied) begin
                 total <= total + 16'd1;
-                filling_q <= total + 16'd1 != target;
+                filling_q <= total + 16'd1 != 16'(target);
             end
             if (stepped) begin
                 rows[HB'(2)*turn] <= row_sum;
                 rows[HB'(2)*turn+HB'(1)] <= row_carry;
                 turn <= ends ? '0 : turn + HB'(1);
                 if (ends) begin
-                    total <= total - groups;
+                    total <= total - 16'(groups);
                     rows_n <= HB'(2) * most + (stay ? most_over : '0);
                     if (stay && most_over > HB'(0)) rows[HB'(2)*most] <= rows[HB'(3)*most];
                     if (stay && most_over > HB'(1)) rows[HB'(2)*most+HB'(1)] <= rows[HB'(3)*most+HB'(1)];

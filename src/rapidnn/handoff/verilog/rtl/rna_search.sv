@@ -24,11 +24,12 @@ module rna_search #(
     logic [15:0] wait_q;
     logic signed [KW-1:0] midpoint;
     wire [AB-1:0] base = AB'(AB'(set) << LEVELS);
-    wire [AB-1:0] at = base + AB'(place) + AB'(half) - AB'(1);
+    wire [AB-1:0] place_at = base + AB'(place);
+    wire [AB-1:0] at = place_at + AB'(half) - AB'(1);
     wire above = key > midpoint;
     wire decides = wait_q + 16'd1 == CPL[15:0];
     rna_table #(.WORDS(SETS * PLACES), .BITS(KW), .FILE(MIDPOINTS)) midpoints (.at, .word(midpoint));
-    rna_table #(.WORDS(SETS * PLACES), .BITS(VW), .FILE(VALUES)) values (.at(base + AB'(place)), .word(value));
+    rna_table #(.WORDS(SETS * PLACES), .BITS(VW), .FILE(VALUES)) values (.at(place_at), .word(value));
     assign last = decides && half >> 1 == '0;
     always_ff @(posedge clk) begin
         if (clear) begin

@@ -1,9 +1,6 @@
 // Working memory of an RNA block: a word is read and, at the end of the cycle, written. Behavioural: synthesis takes it for
 // a black box.
 `default_nettype none
-`ifdef SYNTHESIS
-(* blackbox *)
-`endif
 module rna_store #(
     parameter int WORDS = 2,
     parameter int BITS = 8,
@@ -15,10 +12,8 @@ module rna_store #(
     input  wire logic [BITS-1:0] given,
     output wire logic [BITS-1:0] word
 );
-`ifndef SYNTHESIS
     logic [BITS-1:0] words[0:WORDS-1];
     assign word = words[at];
     always_ff @(posedge clk) if (writes) words[at] <= given;
-`endif
 endmodule
 `default_nettype wire

@@ -1,9 +1,6 @@
 // A table of an RNA block, loaded once and read in the cycle that addresses it. Behavioural: synthesis takes it for a black
 // box.
 `default_nettype none
-`ifdef SYNTHESIS
-(* blackbox *)
-`endif
 module rna_table #(
     parameter int WORDS = 2,
     parameter int BITS = 8,
@@ -13,7 +10,6 @@ module rna_table #(
     input  wire logic [AB-1:0]   at,
     output wire logic [BITS-1:0] word
 );
-`ifndef SYNTHESIS
     logic [BITS-1:0] words[0:WORDS-1];
     generate
         if (FILE != "") begin : loaded
@@ -21,6 +17,5 @@ module rna_table #(
         end
     endgenerate
     assign word = words[at];
-`endif
 endmodule
 `default_nettype wire
