@@ -1,20 +1,21 @@
-# Every target sets up .venv by itself; nothing but python3 (>= 3.11), pip and a C++ compiler is needed.
+# Every target sets up .venv by itself; nothing but python3 (>= 3.11.5), pip and a C++ compiler is needed.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: setup demo test test-all check lint types format clean
+.PHONY: setup demo test test-all check lint types format clean lock licences audit sbom
 
 setup: $(STAMP)
 
-# cmake and ninja come from the package index too, unless the machine has them.
-$(STAMP): pyproject.toml constraints.txt CMakeLists.txt $(wildcard src/native/*)
+# Every file is checked against its hash, but for PyTorch, whose builds differ by machine.
+$(STAMP): pyproject.toml requirements.lock constraints.txt CMakeLists.txt $(wildcard src/native/*)
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --constraint constraints.txt scikit-build-core nanobind cmake ninja
+	$(BIN)/pip install --quiet --no-deps --require-hashes --requirement requirements.lock
 	$(BIN)/pip install --quiet --constraint constraints.txt torch
-	$(BIN)/pip install --quiet --constraint constraints.txt --no-build-isolation --editable '.[dev]'
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	$(BIN)/pip check --quiet
 	touch $(STAMP)
 
 demo: $(STAMP)
@@ -38,6 +39,29 @@ types: $(STAMP)
 format: $(STAMP)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# The tools of the targets below have an environment of their own: what they need is no business of the project's.
+TOOLS := build/tools
+$(TOOLS)/.installed: Makefile
+	$(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/pip install --quiet uv==0.13.9 pip-audit==2.10.1
+	touch $@
+
+# requirements.lock and constraints.txt anew; LOCK='--upgrade' for newer versions, LOCK='--upgrade NAME' for one.
+lock: $(TOOLS)/.installed
+	$(TOOLS)/bin/python scripts/lock.py $(LOCK)
+
+# Licences of everything locked, as installed.
+licences: $(STAMP)
+	$(BIN)/python scripts/inventory.py licences docs/licences.md
+
+# Known vulnerabilities of the locked versions; asks the index's advisories.
+audit: $(TOOLS)/.installed
+	$(TOOLS)/bin/pip-audit --disable-pip --require-hashes --requirement requirements.lock
+
+# A bill of materials (CycloneDX) for a release.
+sbom: $(STAMP)
+	$(BIN)/python scripts/inventory.py sbom dist
 
 clean:
 	rm -rf $(VENV) build out dist
