@@ -1,4 +1,4 @@
-"""kill -9 at random moments during compose, fine-tune, evaluate, explore and download, hundreds of times.
+"""kill -9 at random moments during compose, fine-tune, evaluate, explore, reproduce and download, hundreds of times.
 
 ::
 

@@ -99,7 +99,7 @@ def _start(job: Job, folder: Path) -> int:
 
 
 def jobs() -> dict[str, Job]:
-    """Compose, fine-tune, evaluate, explore, download; small networks, trained before the first fork."""
+    """Compose, fine-tune, evaluate, explore, reproduce, download; small networks, trained before the first fork."""
     import torch
     from torch import nn
 
@@ -148,9 +148,25 @@ def jobs() -> dict[str, Job]:
             Job("finetune", finetune, lambda folder: (folder / "net.rapidnn").read_bytes(), _whole),
             Job("evaluate", evaluate, _bytes, _whole),
             Job("explore", explore, _figures, _whole),
+            Job("reproduce", _reproduce, _bytes, _whole),
             Job("download", _download, _bytes, _whole),
         )
     }
+
+
+def _reproduce(folder: Path) -> None:
+    """Digits at two sizes after an epoch, by the command: trains, composes, counts, writes its results."""
+    from dataclasses import replace
+
+    from rapidnn.cli.main import exit_code
+    from rapidnn.reproduction import applications, run
+
+    digits = (replace(applications.DIGITS, quick_epochs=1, quick_samples=600),)
+    run.applications = lambda names=None: digits  # this process ends with the job
+    run.QUICK_SIZES, run.SHARED = ((4, 4), (16, 16)), (1, 8)
+    os.chdir(folder)  # results name their files
+    code = exit_code(["reproduce", "--quick", "-o", "out"])
+    assert code == 0, code
 
 
 CONTENT = np.random.default_rng(0).bytes(3 << 20)
@@ -207,6 +223,11 @@ def _whole(path: Path) -> None:
                     _ = archive[name]
         case ".json":
             json.loads(path.read_text())
+        case ".html":
+            assert path.read_text().rstrip().endswith("</html>"), path
+        case ".csv":
+            lines = path.read_text().splitlines()
+            assert len({line.count(",") for line in lines}) == 1, path
         case ".bin":
             assert path.read_bytes() == CONTENT, path
         case ".log":
