@@ -10,6 +10,8 @@ import rapidnn
 from rapidnn.errors import ModelError
 from rapidnn.handoff.c.packing import pack_rows
 from rapidnn.handoff.c.writer import float_keys
+from rapidnn.tables.program import Window
+from tests.execute.programs import convolution, network
 from tests.handoff import compilers
 from tests.handoff.networks import digits, hosted, mlp, reference, tabled
 
@@ -123,3 +125,15 @@ def test_packing(bits):
     for row, whole in zip(packed, codes, strict=True):
         word = int.from_bytes(row.tobytes(), "little")
         assert [word >> bits * k & (1 << bits) - 1 for k in range(13)] == whole.tolist()
+
+
+def test_padding_that_no_window_reaches(tmp_path):
+    # Five columns and one of padding; windows of columns 0 and 2, 2 and 4.
+    window = Window((1, 2), (1, 2), ((0, 0), (0, 1)), (1, 2))
+    program = convolution((2, 3, 5), 3, window, bits=16, products=None)
+    x = np.random.default_rng(0).normal(size=(20, 2, 3, 5)).astype(np.float32)
+    export = rapidnn.export(network(program), "c", tmp_path / "out")
+    assert "inside" not in (tmp_path / "out" / f"{compilers.name_of(export)}.c").read_text()
+    assert (
+        compilers.run(compilers.build(export, "-O2"), network(program), x) == reference(network(program), x)
+    ).all()

@@ -62,7 +62,7 @@ class Store:
         if follower is not None:
             self._follow(follower)
             pooled = program.summing_source(follower.source)
-            if self._sets > 1 and isinstance(pooled, PooledSum):
+            if self._sets > 1 and self._start and isinstance(pooled, PooledSum):
                 self._by_place(pooled)
 
     @property

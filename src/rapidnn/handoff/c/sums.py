@@ -158,15 +158,20 @@ def linear(
     ]
 
 
+def window_walk(program: Program, step: WeightedSum) -> Walk:
+    """The walk of a convolution's windows; where it is ``clipped`` a mask says which taps lie in the input."""
+    assert step.window is not None
+    window = step.window
+    before = tuple(b for b, _ in window.padding)
+    source, shape = program.shapes[step.source], program.shapes[step.name]
+    return Walk(source[1:], shape[1:], window.kernel, window.stride, before, window.dilation)
+
+
 def convolution(
     program: Program, step: WeightedSum, neuron: Neuron, store: Store, place: dict[str, str]
 ) -> list[str]:
     """A layer over windows: the codes of one are gathered, then each channel sums its products."""
-    assert step.window is not None
-    shape, size = program.shapes[step.name], program.shapes[step.source]
-    window = step.window
-    before = tuple(b for b, _ in window.padding)
-    walk = Walk(size[1:], shape[1:], window.kernel, window.stride, before, window.dilation)
+    shape, walk = program.shapes[step.name], window_walk(program, step)
     ins, outs, places = step.weight_codes.shape[1], step.channels // step.groups, math.prod(shape[1:])
     masked = bool(walk.clipped)
     kept = ["patch[n] = x[at];", *(["inside[n] = -1;"] if masked else []), "++n;"]
@@ -183,7 +188,7 @@ def convolution(
         *_indent([*neuron.add("patch", masked=masked), *store.put("acc")], 2),
         *_indent([f"to += {places}u;", *store.advance(), *neuron.advance()], 2),
         "    }",
-        f"    from += {ins * math.prod(size[1:])};",
+        f"    from += {ins * math.prod(walk.size)};",
         "}",
     ]
     return [

@@ -162,13 +162,7 @@ def _finish(source: Source, program: Program, plan: Plan) -> list[str]:
 
 
 def _scratch(program: Program) -> tuple[int, int]:
-    """Bytes of the patch that convolutions gather, and of its mask where one has padding."""
-    taps = [step.taps for step in program.steps if isinstance(step, WeightedSum) and step.window is not None]
-    padded = [
-        step.taps
-        for step in program.steps
-        if isinstance(step, WeightedSum)
-        and step.window is not None
-        and any(n for pair in step.window.padding for n in pair)
-    ]
-    return max(taps, default=0), max(padded, default=0)
+    """Bytes of the patch that convolutions gather, and of its mask where windows of one leave the input."""
+    windows = [step for step in program.steps if isinstance(step, WeightedSum) and step.window is not None]
+    masked = [step.taps for step in windows if sums.window_walk(program, step).clipped]
+    return max((step.taps for step in windows), default=0), max(masked, default=0)
