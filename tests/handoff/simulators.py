@@ -34,12 +34,12 @@ def make(folder, target, layer):
 def passes(folder, target, layer, count=20):
     """Hold one layer's bench to the integers and cycles of all its neurons."""
     status, printed = make(folder, target, layer)
-    assert status == 0, f"{layer}: {printed[-2000:]}"
-    assert f"PASS {count} neurons" in printed, f"{layer}: {printed[-2000:]}"
+    assert status == 0, f"{layer}: {printed[-6000:]}"
+    assert f"PASS {count} neurons" in printed, f"{layer}: {printed[-6000:]}"
 
 
 def lints(folder, layer):
     """Hold one layer's block and bench to no warning at all."""
     status, printed = make(folder, "lint", layer)
-    assert status == 0, f"{layer}: {printed[-2000:]}"
-    assert "%Warning" not in printed, f"{layer}: {printed[-2000:]}"
+    assert status == 0, f"{layer}: {printed[-6000:]}"
+    assert "%Warning" not in printed, f"{layer}: {printed[-6000:]}"

@@ -61,6 +61,8 @@ module rna_block #(
     localparam int RB = $clog2(ROWS);
     localparam int PAIRS = W * U;
     localparam int PB = PAIRS > 1 ? $clog2(PAIRS) : 1;
+    localparam int COUNTED = LOOKUP != 0 ? 2 : PAIRS;  // a looked-up product has nothing to count
+    localparam int QB = COUNTED > 1 ? $clog2(COUNTED) : 1;
     localparam int ROW_N = RESIDUALS + 1;
     localparam int LOOKUPS = LOOKUP != 0 ? 2 : 0;
     localparam int ADDRESSING = RESIDUALS + LOOKUPS;  // codes behind those that are counted
@@ -103,7 +105,7 @@ module rna_block #(
     // Delivery and counting.
     logic [7:0] left_q;
     wire [7:0] weight;
-    wire [PB-1:0] digit_pair;
+    wire [QB-1:0] digit_pair;
     wire [15:0] digits, negative, exponent;
     wire some, minus;
     wire [N-1:0] product;
@@ -117,8 +119,8 @@ module rna_block #(
     rna_table #(.WORDS(PRODUCT_N), .BITS(N), .FILE(PRODUCTS)) products (
         .at(PAB'(product_base + (listens ? 32'(pair) : 32'(digit_pair)))), .word(product)
     );
-    rna_counters #(.PAIRS(PAIRS), .CW(CW)) counters (
-        .clk, .clear(start), .count(counting), .pair, .adds(product != '0), .take(copy_last & some),
+    rna_counters #(.PAIRS(COUNTED), .CW(CW)) counters (
+        .clk, .clear(start), .count(counting), .pair(QB'(pair)), .adds(product != '0), .take(copy_last & some),
         .digits, .negative, .some, .at(digit_pair), .minus, .exponent
     );
 

@@ -34,7 +34,7 @@ module rna_lanes #(
 );
     localparam int SLOT_N = SLOTS + 4;
     localparam int HB = $clog2(SLOT_N);
-    localparam int TB = $clog2((AT_ONCE > LANES ? AT_ONCE : LANES) + 1);
+    localparam int TB = $clog2((AT_ONCE > LANES ? AT_ONCE : LANES) + SLOT_N);  // at least HB
     logic [LANES*HB-1:0] held;
     logic [RB-1:0] rows[0:SLOT_N-1];
     logic [HB-1:0] rows_n, turn;
