@@ -57,7 +57,8 @@ def killed(
     child = _start(job, folder)
     _, status = os.waitpid(child, 0)
     assert status == 0, f"{job.name}: the restart failed: {(folder / '.log').read_text()[-2000:]}"
-    assert job.result(folder) == expected, f"{job.name}: another result than undisturbed"
+    found = job.result(folder)
+    assert found == expected, f"{job.name}: another result than undisturbed: {_differing(found, expected)}"
     return hits
 
 
@@ -67,6 +68,13 @@ def undisturbed(job: Job, folder: Path) -> tuple[object, float]:
     _, status = os.waitpid(_start(job, folder), 0)
     assert status == 0, (folder / ".log").read_text()[-2000:]
     return job.result(folder), time.monotonic() - start
+
+
+def _differing(found: object, expected: object) -> list[str]:
+    """Names of the files that differ, where results are files."""
+    if not (isinstance(found, dict) and isinstance(expected, dict)):
+        return []
+    return sorted(k for k in found.keys() | expected.keys() if found.get(k) != expected.get(k))
 
 
 def visible(folder: Path) -> list[Path]:

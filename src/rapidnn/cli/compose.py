@@ -87,6 +87,10 @@ def compose(
         ),
     ] = False,
     epochs: Annotated[int, typer.Option(min=1, help="Epochs of --finetune.")] = 5,
+    stuck_cells: Annotated[
+        float,
+        typer.Option(min=0.0, max=1.0, help="Share of cells stuck in --finetune, others in every batch."),
+    ] = 0.0,
     augment: Annotated[
         str | None,
         typer.Option(
@@ -184,6 +188,7 @@ def compose(
             max_loss=max_loss,
             finetune=training,
             epochs=epochs,
+            stuck_cells=stuck_cells,
             seed=seed,
             device=device,
             checkpoint=checkpoint,

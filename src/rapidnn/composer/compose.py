@@ -56,6 +56,7 @@ def compose(
     tree: bool | int = False,
     finetune: TrainingData | tuple[Any, Any] | None = None,
     epochs: int = 5,
+    stuck_cells: float = 0.0,
     seed: int = 0,
     device: str = "cpu",
     checkpoint: str | Path | None = None,
@@ -114,8 +115,9 @@ def compose(
         weights and biases are trained further as the composed network computes, the float network teaching. Without
         ``validation`` a stratified tenth of them is held out for it. With ``max_loss`` this happens only if no sizes
         keep the bound without. ``info["finetune"]`` holds loss and validation accuracy of every epoch.
-    epochs, seed, device, checkpoint
-        Of fine-tuning: passes over the data, the seed of their order, where torch trains, and a file that keeps the
+    epochs, stuck_cells, seed, device, checkpoint
+        Of fine-tuning: passes over the data, the share of the blocks' cells that are stuck meanwhile (others in every
+        batch: the network learns to bear them), the seed of both, where torch trains, and a file that keeps the
         state after every epoch, from which an interrupted training goes on.
     preprocess
         How raw data become inputs; stored in the artifact. Default: they are inputs as they are.
@@ -156,6 +158,8 @@ def compose(
         raise ComposeError("max_loss chooses flat codebooks; leave tree or max_loss out")
     if settings.tree and finetune is not None:
         raise ComposeError("tree codebooks are not fine-tuned; leave tree or finetune out")
+    if stuck_cells and finetune is None:
+        raise ComposeError("stuck_cells belongs to fine-tuning; give finetune=")
     if max_loss is not None and finetune is None:
         _budget(max_loss, validation)
     report = progress or _quiet
@@ -174,6 +178,7 @@ def compose(
             seed=seed,
             device=device,
             checkpoint=checkpoint,
+            stuck_cells=stuck_cells,
         )
         validation = validation or training.validation.labelled()
     budget = None if max_loss is None else _budget(max_loss, validation)

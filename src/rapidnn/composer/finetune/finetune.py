@@ -38,7 +38,8 @@ class Schedule:
     ``distillation`` is the share of the teacher's cross entropy in the loss, the labels have the rest;
     ``temperature`` divides both logits in it. Without ``batch_size`` a batch has 8 to 128 samples, so many that an
     epoch has 100 steps or more. ``try_inputs`` lets the first of several epochs decide on the input's codebook
-    (`rapidnn.composer.finetune.inputs`).
+    (`rapidnn.composer.finetune.inputs`). ``stuck_cells`` is the share of cells that are stuck in training, others in
+    every batch (`rapidnn.composer.finetune.faults`).
     """
 
     epochs: int = 5
@@ -49,6 +50,7 @@ class Schedule:
     distillation: float = 0.9
     temperature: float = 2.0
     try_inputs: bool = True
+    stuck_cells: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size"):
@@ -57,6 +59,10 @@ class Schedule:
                 continue
             if type(value) is not int or value < 1:
                 raise ComposeError(f"fine-tuning {name}={value!r}: expected a positive integer")
+        if not 0 <= self.stuck_cells < 1:
+            raise ComposeError(
+                f"fine-tuning stuck_cells={self.stuck_cells!r}: expected a share of cells below 1"
+            )
 
     def batch(self, samples: int) -> int:
         """Samples in a batch of a training on so many."""
@@ -134,6 +140,7 @@ class Finetuning:
         seed: int,
         device: str,
         checkpoint: str | Path | None,
+        stuck_cells: float = 0.0,
     ) -> Finetuning:
         """Check data; without validation samples a stratified tenth of the data is held out for them.
 
@@ -142,7 +149,7 @@ class Finetuning:
         ComposeError, DataError
             If an option is not possible, or the data do not fit the network.
         """
-        schedule = Schedule(epochs=epochs)
+        schedule = Schedule(epochs=epochs, stuck_cells=stuck_cells)
         check_device(device)
         train = (data if isinstance(data, TrainingData) else TrainingData(*data)).checked(input_shape)
         if validation is None:

@@ -11,6 +11,7 @@ from torch import nn
 
 from rapidnn.composer.choices import LayerChoice
 from rapidnn.composer.finetune.books import Codebook, Snapped, assignment_thresholds
+from rapidnn.composer.finetune.faults import BrokenLayer, StoredTables, StuckCells
 from rapidnn.composer.finetune.ops import (
     FLOAT32_EXACT,
     multiply_add,
@@ -21,7 +22,7 @@ from rapidnn.composer.finetune.ops import (
 from rapidnn.composer.finetune.staircase import Tables, staircase
 from rapidnn.composer.weights import WeightCodebooks
 from rapidnn.graph import ops
-from rapidnn.tables.program import Float64, Int32, WeightedSum
+from rapidnn.tables.program import Float64, Int32, WeightedSum, word_width
 
 _WIDE_MARGIN = 0.8  # a bound may grow until the next refresh
 
@@ -65,7 +66,8 @@ class WeightedLayer(nn.Module):
         super().__init__()
         books = choice.books
         self.op, self.product_bits, self.operand_bits = op, product_bits, operand_bits
-        self.shift, self.wide = 0, False
+        self.shift, self.wide, self.word_bits = 0, False, 32
+        self.cells: StuckCells | None = None  # broken ones of the batch at hand
         channels = np.arange(len(books.values))
         self.rows = channels // together if len(channels) > 1 else channels
         first = np.unique(self.rows, return_index=True)[1]
@@ -88,20 +90,29 @@ class WeightedLayer(nn.Module):
 
     def refresh(self, step: WeightedSum) -> None:
         """Take shift and width of the accumulator from the tables made of the present state."""
-        self.shift = step.shift
+        self.shift, self.word_bits = step.shift, word_width(step.bound)
         self.wide = step.bound >= _WIDE_MARGIN * FLOAT32_EXACT
 
     def forward(self, x: torch.Tensor, source: Snapped, terms: list[tuple[torch.Tensor, Snapped]]) -> Sum:
         """bias + sum over taps of P + residual rows, as :func:`rapidnn.execute.reference.weighted_sum` defines it."""
         books = self._books()
         weight = staircase(self.weight, books.book, self._assignment(books), 0)
+        broken = None
+        if self.cells is not None:
+            tables = StoredTables.of(books.values, source.values[0], self.shift, self.product_bits)
+            broken = BrokenLayer.draw(self.cells, tables, weight)
+            weight = through(weight, broken.weight)
         scales = books.scales * float(source.scales[0]) * 2.0**self.shift
         bias = self.bias * self.bias_unit / torch.from_numpy(scales).to(self.bias.device)
         bias = through(bias, bias.detach().round())
+        if self.cells is not None:
+            bias = through(bias, self.cells.read_tensor(bias, self.word_bits))
         if self.shift == 0 and not self.wide:
             acc = multiply_add(self.op, x, weight, bias.float())
         else:
             acc = self._wide(x, source, weight, bias)
+        if broken is not None:
+            acc = through(acc, broken.sums(self.op, x, acc))
         for value, group in terms:
             real = group.values[0].astype(np.float64) * float(group.scales[0])
             rows = np.rint(real / scales[:, np.newaxis])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ from rapidnn.composer.choices import Choices
 from rapidnn.composer.cluster import exact_thresholds
 from rapidnn.composer.finetune.books import Codebook, Snapped
 from rapidnn.composer.finetune.encoding import activate, encode, encode_real, recode
+from rapidnn.composer.finetune.faults import StuckCells
 from rapidnn.composer.finetune.layer import Sum, WeightedLayer
 from rapidnn.composer.finetune.ops import pooled, rescaled, through
 from rapidnn.composer.settings import Settings
@@ -86,6 +88,18 @@ class TrainableNetwork(nn.Module):
         for step in program.steps:
             if isinstance(step, tables.WeightedSum):
                 self._layer(step.name).refresh(step)
+
+    @contextmanager
+    def damaged(self, cells: StuckCells | None) -> Iterator[None]:
+        """Inside, every batch runs on blocks with stuck cells, drawn anew."""
+        layers = [module for module in self.modules() if isinstance(module, WeightedLayer)]
+        for layer in layers:
+            layer.cells = cells
+        try:
+            yield
+        finally:
+            for layer in layers:
+                layer.cells = None
 
     def settle(self) -> None:
         """Bring codebooks back to order after a step of the optimiser."""

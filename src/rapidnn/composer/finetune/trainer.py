@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from rapidnn.composer.choices import Choices
 from rapidnn.composer.finetune import checkpoint as files
 from rapidnn.composer.finetune.check import check_forward
+from rapidnn.composer.finetune.faults import StuckCells
 from rapidnn.composer.finetune.finetune import EpochReport, Finetuned, FinetuneReport, Progress, Schedule
 from rapidnn.composer.finetune.inputs import InputTrial
 from rapidnn.composer.finetune.network import TrainableNetwork
@@ -84,10 +85,12 @@ class Trainer:
         number = self.epoch + 1
         rng = np.random.default_rng([self.seed, number])
         count = self.data.batch_count(self.batch)
+        rate, draw = self.schedule.stuck_cells, np.random.default_rng([self.seed, number, 1])
+        cells = StuckCells(rate, draw) if rate else None
         total = 0.0
         for done, (chosen, inputs, labels) in enumerate(self.data.batches(self.batch, rng)):
             self._set_rate(self.epoch * count + done)
-            with byte_operands(self.quick):
+            with byte_operands(self.quick), self.network.damaged(cells):
                 total += self._step(inputs, labels, self._teach(chosen, inputs))
             if not math.isfinite(total):
                 raise ComposeError(f"fine-tuning diverged in epoch {number}; lower the learning rate")
