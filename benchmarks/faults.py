@@ -42,15 +42,33 @@ LOSS_MEAN, LOSS_P95, PRICE = 0.002, 0.005, 0.1
 Row = dict[str, Any]
 
 
-def subject(weights: Path | None) -> tuple[Any, Any]:
-    """The network composed with w = u = 16, and its data."""
+def subject(weights: Path | None, **how: Any) -> tuple[Any, Any]:
+    """The network composed with w = u = 16, and its data; ``how`` of :func:`rapidnn.compose`."""
     data = load_data("mnist")
     found = resolve("mnist-mlp", weights)
     prepare = data.preprocess.for_shape(found.input_shape)
     calibration, _ = sources.calibration_and_validation(data, prepare, 1000, 0)
-    composed = rapidnn.compose(found.module, calibration, weights=16, inputs=16, seed=0)
+    composed = rapidnn.compose(found.module, calibration, weights=16, inputs=16, seed=0, **how)
     composed.preprocess = prepare
     return composed, data
+
+
+def tuned(weights: Path, stuck_cells: float) -> Iterator[Row]:
+    """Two epochs on 10,000 training samples, with cells stuck meanwhile, and the network's losses after it."""
+    data = load_data("mnist")
+    prepare = data.preprocess.for_shape(resolve("mnist-mlp", weights).input_shape)
+    x_fit, y_fit, x_held, y_held = data.validation_split()
+    fit, held = (prepare.apply(x_fit[:10_000]), y_fit[:10_000]), (prepare.apply(x_held[:1000]), y_held[:1000])
+    start = time.perf_counter()
+    composed, _ = subject(
+        weights, recover="full", finetune=fit, validation=held, epochs=2, stuck_cells=stuck_cells
+    )
+    seconds = time.perf_counter() - start
+    found = rapidnn.faults(
+        composed, *held, rates=[1e-4, 1e-3, 1e-2], maps=20, remedies=["none", "permute"], threads=1
+    )
+    for row in points("finetune", found):
+        yield {"stuck_cells_in_training": stuck_cells, "compose_s": seconds, **row}
 
 
 def points(part: str, study: Any) -> Iterator[Row]:
@@ -63,7 +81,7 @@ def points(part: str, study: Any) -> Iterator[Row]:
     yield {"part": part, "kind": study.kind, "maps_per_minute": study.maps_per_minute}
 
 
-def parts(composed: Any, data: Any) -> dict[str, Callable[[], Iterator[Row]]]:
+def parts(composed: Any, data: Any, weights: Path) -> dict[str, Callable[[], Iterator[Row]]]:
     """Every part by name."""
     _, _, x, y = data.validation_split()
     held = composed.preprocess.apply(x[:1000]), y[:1000]
@@ -99,6 +117,7 @@ def parts(composed: Any, data: Any) -> dict[str, Callable[[], Iterator[Row]]]:
             ))
             for kind, (rates, remedies) in KINDS.items()
         },
+        "finetune": lambda: (row for rate in (0.0, 1e-3) for row in tuned(weights, rate)),
         "wear-plain": lambda: years("wear-plain", years=grid),
         "wear-groups": lambda: years("wear-groups", years=grid, scratch_groups=20),
         "wear-spares": lambda: years("wear-spares", years=grid, spare_blocks=0.05),
@@ -114,7 +133,7 @@ def main() -> int:
     given = parser.parse_args()
     composed, data = subject(given.weights)
     rows: list[Row] = []
-    for name, run in parts(composed, data).items():
+    for name, run in parts(composed, data, given.weights).items():
         if given.only and name not in given.only.split(","):
             continue
         start = time.perf_counter()
