@@ -54,14 +54,14 @@ def subject(weights: Path | None, **how: Any) -> tuple[Any, Any]:
 
 
 def tuned(weights: Path, stuck_cells: float) -> Iterator[Row]:
-    """Two epochs on 10,000 training samples, with cells stuck meanwhile, and the network's losses after it."""
+    """Three epochs on 10,000 training samples, with cells stuck meanwhile, and the network's losses after it."""
     data = load_data("mnist")
     prepare = data.preprocess.for_shape(resolve("mnist-mlp", weights).input_shape)
     x_fit, y_fit, x_held, y_held = data.validation_split()
     fit, held = (prepare.apply(x_fit[:10_000]), y_fit[:10_000]), (prepare.apply(x_held[:1000]), y_held[:1000])
     start = time.perf_counter()
     composed, _ = subject(
-        weights, recover="full", finetune=fit, validation=held, epochs=2, stuck_cells=stuck_cells
+        weights, recover="full", finetune=fit, validation=held, epochs=3, stuck_cells=stuck_cells
     )
     seconds = time.perf_counter() - start
     found = rapidnn.faults(
@@ -117,7 +117,7 @@ def parts(composed: Any, data: Any, weights: Path) -> dict[str, Callable[[], Ite
             ))
             for kind, (rates, remedies) in KINDS.items()
         },
-        "finetune": lambda: (row for rate in (0.0, 1e-3) for row in tuned(weights, rate)),
+        "finetune": lambda: (row for rate in (0.0, 1e-3, 1e-2) for row in tuned(weights, rate)),
         "wear-plain": lambda: years("wear-plain", years=grid),
         "wear-groups": lambda: years("wear-groups", years=grid, scratch_groups=20),
         "wear-spares": lambda: years("wear-spares", years=grid, spare_blocks=0.05),

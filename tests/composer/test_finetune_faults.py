@@ -150,3 +150,20 @@ def test_weights_beyond_the_codebook_are_zero():
     assert tables.inputs.tolist() == [0, 2]
     assert tables.weights(np.array([[0, 2, 3]])).tolist() == [[-3, 9, 0]]
     assert tables.codes(np.array([[-3, 9, 5]])).tolist() == [[0, 2, 1]]
+
+
+def test_epochs_are_judged_on_broken_blocks():
+    rng = np.random.default_rng(0)
+    model = torch.nn.Sequential(torch.nn.Linear(8, 4, bias=False)).eval()
+    model[0].weight.data.copy_(torch.eye(8)[:4])  # as many samples of each class
+    x = rng.normal(size=(400, 8)).astype(np.float32)
+    labels = model(torch.from_numpy(x)).argmax(1).numpy()
+
+    def begin(stuck_cells):
+        made = rapidnn.compose(
+            model, x[:100], 16, 16, finetune=(x[100:], labels[100:]), validation=(x[:100], labels[:100]), epochs=1,
+            recover="none", stuck_cells=stuck_cells, threads=1,
+        )  # fmt: skip
+        return made.info["finetune"]["epochs"][0]["validation_accuracy"]
+
+    assert begin(0.0) > begin(0.05) + 0.1

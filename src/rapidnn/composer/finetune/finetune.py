@@ -75,7 +75,8 @@ class Schedule:
 class EpochReport:
     """One epoch: mean loss over its batches, and bit-true accuracy on the validation samples after it.
 
-    Epoch 0 is the network before training; its loss is None.
+    Epoch 0 is the network before training; its loss is None. With ``Schedule.stuck_cells`` the accuracy is that on
+    broken blocks.
     """
 
     epoch: int

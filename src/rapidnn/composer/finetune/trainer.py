@@ -35,7 +35,7 @@ from rapidnn.graph.float_exec import run_float
 from rapidnn.tables.program import Program
 
 CHECKED_SAMPLES = 8
-_CHUNK = 1024
+_CHUNK, _A_DRAW = 1024, 64
 
 
 class Trainer:
@@ -85,8 +85,7 @@ class Trainer:
         number = self.epoch + 1
         rng = np.random.default_rng([self.seed, number])
         count = self.data.batch_count(self.batch)
-        rate, draw = self.schedule.stuck_cells, np.random.default_rng([self.seed, number, 1])
-        cells = StuckCells(rate, draw) if rate else None
+        cells = self._cells(number)
         total = 0.0
         for done, (chosen, inputs, labels) in enumerate(self.data.batches(self.batch, rng)):
             self._set_rate(self.epoch * count + done)
@@ -218,8 +217,26 @@ class Trainer:
     def _tabulate(self) -> Program:
         return tabulate(self.graph, self.plan, self.histograms, self.network.export(), self.settings)
 
+    def _cells(self, number: int) -> StuckCells | None:
+        """The broken cells of an epoch; number 0 draws those of every evaluation."""
+        rate = self.schedule.stuck_cells
+        return StuckCells(rate, np.random.default_rng([self.seed, number, 1])) if rate else None
+
+    def _accuracy_broken(self, cells: StuckCells) -> float:
+        """Accuracy on the validation samples, other broken blocks for every 64 of them."""
+        right = 0
+        with torch.no_grad(), self.network.damaged(cells):
+            for start in range(0, len(self.validation.labels), _A_DRAW):
+                x = torch.from_numpy(self.validation.prepared(start, start + _A_DRAW)).to(self.device)
+                chosen = self.network(x).argmax(1).cpu().numpy()
+                right += int((chosen == self.validation.labels[start : start + _A_DRAW]).sum())
+        return right / len(self.validation.labels)
+
     def _accuracy(self, program: Program) -> float:
-        """Bit-true accuracy on the validation samples."""
+        """Bit-true accuracy on the validation samples; on broken blocks where training runs on such."""
+        cells = self._cells(0)
+        if cells is not None:
+            return self._accuracy_broken(cells)
         composed = ComposedNetwork(program, Preprocess.identity(self.graph.input_shape), {})
         right = 0
         for start in range(0, len(self.validation.labels), _CHUNK):
