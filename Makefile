@@ -1,4 +1,4 @@
-# Every target sets up .venv by itself; nothing but python3 (>= 3.11.5), pip and a C++ compiler is needed.
+# Every target sets up .venv by itself; nothing but python3 (>= 3.11), pip and a C++ compiler is needed.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin

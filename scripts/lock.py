@@ -7,7 +7,7 @@
     make lock LOCK='--upgrade rich'   # of one package
 
 Versions already in ``constraints.txt`` stay unless they are named, or pyproject.toml no longer allows them (which is
-said). One resolution, by uv, holds for Python 3.11.5 to 3.13 on Linux, macOS and Windows; all files of a version are
+said). One resolution, by uv, holds for Python 3.11 to 3.13 on Linux, macOS and Windows; all files of a version are
 hashed. PyTorch and what it alone brings (CUDA) have no hashes: its builds differ by machine.
 """
 
@@ -22,7 +22,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 LOCK, CONSTRAINTS = ROOT / "requirements.lock", ROOT / "constraints.txt"
-PYTHON = "3.11.5"
+PYTHON = "3.11"
 """The least version for which all packages of the ``dev`` extra are made."""
 BUILD_TOOLS = ("cmake", "ninja")
 """What building takes beside pyproject.toml: from the package index, whatever the machine has."""
@@ -90,6 +90,8 @@ def resolve(upgrade: list[str] | None) -> str:
         command = [
             *(sys.executable, "-m", "uv", "pip", "compile", str(ROOT / "pyproject.toml"), str(tools)),
             *("--extra", "dev", "--universal", "--python-version", PYTHON, "--constraints", str(versions)),
+            # One version for every Python, since the constraints have room for one.
+            *("--fork-strategy", "fewest"),
             *("--generate-hashes", "--no-header", "--no-annotate", "--no-emit-index-url", "--quiet"),
         ]
         return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=made).stdout
