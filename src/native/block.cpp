@@ -189,27 +189,25 @@ void Block::weighted_whole(const Weighted& layer) {
   const Share mine = member_.share(std::int64_t{layer.walk.positions()} * layer.channels);
   for (std::int64_t element = mine.first; element < mine.last; ++element) {
     const int p = static_cast<int>(element / layer.channels), channel = static_cast<int>(element % layer.channels);
-    {
-      const int g = channel / outs, within = channel % outs;
-      const std::size_t block = static_cast<std::size_t>(g) * blocks + within / kScalars;
-      const std::int32_t* products = layer.whole.data() + (layer.sets > 1 ? channel * table : 0);
-      std::fill(row, row + lanes_, layer.bias[static_cast<std::size_t>(channel)]);
-      for (int r = layer.walk.first[static_cast<std::size_t>(p)]; r < layer.walk.first[static_cast<std::size_t>(p) + 1];
-           ++r) {
-        const std::size_t place = static_cast<std::size_t>(layer.walk.place[static_cast<std::size_t>(r)]);
-        const std::uint8_t* w =
-            layer.blocks.data() + (block * places + place) * taps * kScalars + within % kScalars;
-        const std::uint8_t* in =
-            codes(layer.source) + (layer.walk.base[static_cast<std::size_t>(r)] + std::int64_t{g} * taps) * lanes_;
-        for (int k = 0; k < taps; ++k, w += kScalars, in += lanes_) {
-          const std::int32_t* entries = products + std::size_t{*w} * layer.input_size;
-          for (int lane = 0; lane < lanes_; ++lane) row[lane] += entries[in[lane]];
-        }
+    const int g = channel / outs, within = channel % outs;
+    const std::size_t block = static_cast<std::size_t>(g) * blocks + within / kScalars;
+    const std::int32_t* products = layer.whole.data() + (layer.sets > 1 ? channel * table : 0);
+    std::fill(row, row + lanes_, layer.bias[static_cast<std::size_t>(channel)]);
+    for (int r = layer.walk.first[static_cast<std::size_t>(p)]; r < layer.walk.first[static_cast<std::size_t>(p) + 1];
+         ++r) {
+      const std::size_t place = static_cast<std::size_t>(layer.walk.place[static_cast<std::size_t>(r)]);
+      const std::uint8_t* w =
+          layer.blocks.data() + (block * places + place) * taps * kScalars + within % kScalars;
+      const std::uint8_t* in =
+          codes(layer.source) + (layer.walk.base[static_cast<std::size_t>(r)] + std::int64_t{g} * taps) * lanes_;
+      for (int k = 0; k < taps; ++k, w += kScalars, in += lanes_) {
+        const std::int32_t* entries = products + std::size_t{*w} * layer.input_size;
+        for (int lane = 0; lane < lanes_; ++lane) row[lane] += entries[in[lane]];
       }
-      const int unit = layer.sets > 1 ? channel : 0;
-      add_terms(layer.terms, element, unit, row);
-      emit(layer.sink, element, unit, 0, row);
     }
+    const int unit = layer.sets > 1 ? channel : 0;
+    add_terms(layer.terms, element, unit, row);
+    emit(layer.sink, element, unit, 0, row);
   }
 }
 

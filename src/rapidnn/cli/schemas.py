@@ -40,10 +40,16 @@ _GROUP = {"name": str, "bits": int, "values": list[float], "pad_code": int | Non
 
 def result_schemas() -> dict[str, dict[str, Any]]:
     """Schema of ``result`` by command."""
-    cost, evaluation = _object(Cost), _object(Evaluation)
+    return _made() | _run() | _weighed() | _told()
+
+
+def _made() -> dict[str, dict[str, Any]]:
+    """Of what makes a network and composes it."""
     return {
         "demo": _object(
-            extra={"weights": str, "artifact": str, "report": str}, evaluation=evaluation, cost=cost
+            extra={"weights": str, "artifact": str, "report": str},
+            evaluation=_object(Evaluation),
+            cost=_object(Cost),
         ),
         "train": _object(
             extra={
@@ -72,11 +78,17 @@ def result_schemas() -> dict[str, dict[str, Any]]:
                 "levels": dict[str, Any] | None,
                 "study": dict[str, Any] | None,
             },
-            validation=evaluation,
+            validation=_object(Evaluation),
             max_loss={"anyOf": [_object(BudgetReport), {"type": "null"}]},
             finetune={"anyOf": [_object(FinetuneReport), {"type": "null"}]},
             recovery={"anyOf": [_object(RecoveryReport), {"type": "null"}]},
         ),
+    }
+
+
+def _run() -> dict[str, dict[str, Any]]:
+    """Of what runs a network or tells what it costs."""
+    return {
         "evaluate": _object(
             Evaluation,
             extra={
@@ -111,6 +123,24 @@ def result_schemas() -> dict[str, dict[str, Any]]:
                 "lifetime_at": dict[str, float | None] | None,
             },
         ),
+        "trace": _object(
+            NeuronTrace, extra={"artifact": str, "data": str, "split": str, "exact": bool, "plot": str | None}
+        ),
+        "faults": _object(
+            extra={
+                "artifact": str,
+                "data": str,
+                "split": str,
+                "study": FaultStudy | None,
+                "wear": WearStudy | None,
+            }
+        ),
+    }
+
+
+def _weighed() -> dict[str, dict[str, Any]]:
+    """Of what weighs machines and searches them."""
+    return {
         "compare": _object(
             extra={
                 "artifact": str,
@@ -143,15 +173,22 @@ def result_schemas() -> dict[str, dict[str, Any]]:
                 "files": dict[str, str],
             }
         ),
-        "faults": _object(
-            extra={
-                "artifact": str,
-                "data": str,
-                "split": str,
-                "study": FaultStudy | None,
-                "wear": WearStudy | None,
-            }
+        "reproduce": _object(Reproduction, extra={"files": dict[str, str]}),
+        "reproduce headline": _object(extra={"page": str, "study": Study}),
+        "hardware list": _object(extra={"hardware": list[str]}),
+        "hardware show": _object(
+            extra={"hardware": str, "title": str},
+            constants={
+                "type": "object",
+                "additionalProperties": {"anyOf": [_object(Constant[Any]), _object(Choice[Any])]},
+            },
         ),
+    }
+
+
+def _told() -> dict[str, dict[str, Any]]:
+    """Of what looks into files, writes others, or measures this program."""
+    return {
         "inspect": {
             "anyOf": [
                 _object(
@@ -183,23 +220,10 @@ def result_schemas() -> dict[str, dict[str, Any]]:
             ]
         },
         "export": _object(Export, extra={"artifact": str, "level": int | None}),
-        "reproduce": _object(Reproduction, extra={"files": dict[str, str]}),
-        "reproduce headline": _object(extra={"page": str, "study": Study}),
         "report": _object(extra={"source": str, "kind": str, "report": str, "size_kib": float}),
         "plot": _object(extra={"figure": str, "artifact": str, "output": str}),
         "bench cluster": _object(Clustering),
-        "trace": _object(
-            NeuronTrace, extra={"artifact": str, "data": str, "split": str, "exact": bool, "plot": str | None}
-        ),
         "bench simulate": _object(Simulation),
-        "hardware list": _object(extra={"hardware": list[str]}),
-        "hardware show": _object(
-            extra={"hardware": str, "title": str},
-            constants={
-                "type": "object",
-                "additionalProperties": {"anyOf": [_object(Constant[Any]), _object(Choice[Any])]},
-            },
-        ),
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,7 +17,6 @@ from rapidnn.composer.finetune import Finetuning, TrainingData
 from rapidnn.composer.histogram import Histogram
 from rapidnn.composer.levels import choose_levels
 from rapidnn.composer.plan import Plan, plan_graph
-from rapidnn.composer.recover import Recovery
 from rapidnn.composer.recover import recover as run_recovery
 from rapidnn.composer.sample import calibrate, float_outputs
 from rapidnn.composer.settings import DEFAULT_SIZE, TREE_SIZES, Settings, Sizes, check_bound
@@ -208,6 +207,49 @@ def compose(
     return composed
 
 
+def _quiet(stage: str, done: int, total: int) -> None:
+    """Progress that is not shown."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Attempts:
+    """Compositions of one calibrated graph; ``told`` holds what recovery and training of each have to report."""
+
+    graph: Graph
+    plan: Plan
+    histograms: Mapping[str, Histogram]
+    samples: Any
+    threads: int | None
+    told: dict[Program, dict[str, Any]] = field(default_factory=dict)
+
+    def __call__(
+        self, chosen: Settings, shown: Progress = _quiet, training: Finetuning | None = None
+    ) -> Program:
+        """The program of these settings: choose codebooks, recover, train, tabulate."""
+        graph, plan, histograms = self.graph, self.plan, self.histograms
+        told: dict[str, Any] = {}
+        choices = choose(plan, histograms, chosen, lambda done, total: shown("cluster", done, total))
+        if chosen.recover != "none":
+            recovery = run_recovery(
+                graph,
+                plan,
+                choices,
+                chosen,
+                self.samples,
+                threads=self.threads,
+                progress=lambda done, total: shown("recover", done, total),
+            )
+            choices, told["recovery"] = recovery.choices, recovery.report.to_json()
+        if training is not None:
+            tuned = training.run(graph, plan, histograms, choices, chosen, shown)
+            choices, told["finetune"] = tuned.choices, tuned.report.to_json()
+        made = tabulate(
+            graph, plan, histograms, choices, chosen, lambda done, total: shown("tabulate", done, total)
+        )
+        self.told[made] = told
+        return made
+
+
 def compose_graph(
     graph: Graph,
     samples: Any,
@@ -234,33 +276,7 @@ def compose_graph(
     if settings.tree:
         return _compose_levels(graph, plan, histograms, settings, preprocess, info, progress)
 
-    recoveries: dict[Program, Recovery | None] = {}
-
-    def compose_with(
-        chosen: Settings, shown: Progress = _quiet, training: Finetuning | None = None
-    ) -> Program:
-        choices = choose(plan, histograms, chosen, lambda done, total: shown("cluster", done, total))
-        recovery = None
-        if chosen.recover != "none":
-            recovery = run_recovery(
-                graph,
-                plan,
-                choices,
-                chosen,
-                samples,
-                threads=threads,
-                progress=lambda done, total: shown("recover", done, total),
-            )
-            choices = recovery.choices
-        if training is not None:
-            tuned = training.run(graph, plan, histograms, choices, chosen, shown)
-            choices, info["finetune"] = tuned.choices, tuned.report.to_json()
-        made = tabulate(
-            graph, plan, histograms, choices, chosen, lambda done, total: shown("tabulate", done, total)
-        )
-        recoveries[made] = recovery
-        return made
-
+    compose_with = _Attempts(graph, plan, histograms, samples, threads)
     if budget is None:
         program = compose_with(settings, progress, training)
     else:
@@ -284,9 +300,7 @@ def compose_graph(
             "validation": found.evaluation.to_json(),
             "max_loss": outcome.to_json(),
         }
-    recovery = recoveries[program]
-    if recovery is not None:
-        info = info | {"recovery": recovery.report.to_json()}
+    info = info | compose_with.told[program]
     tables = activation_errors(program, plan, histograms)
     if tables:
         info = info | {"activations": [asdict(table) for table in tables]}
@@ -311,10 +325,6 @@ def _compose_levels(
         progress("tabulate", done, len(choices))
     program = levels.pop(finest)
     return ComposedNetwork(program, preprocess or Preprocess.identity(graph.input_shape), info, levels)
-
-
-def _quiet(stage: str, done: int, total: int) -> None:
-    """Progress that is not shown."""
 
 
 def _budget(bound: float, validation: tuple[Any, Any] | None) -> Budget:
