@@ -66,6 +66,20 @@ def test_what_follows_an_unknown_shape_is_not_judged(tmp_path: Path) -> None:
     assert "not judged" in report.nodes[1].reason
 
 
+def test_onnx_is_not_asked_about_impossible_extents(tmp_path: Path) -> None:
+    """Its shape inference ends the process where a slice follows a negative extent."""
+    nodes = [
+        node("Softplus", ["x"], "s", name="soft"),
+        node("Resize", ["s", "", "scales"], "r", name="resize", mode="nearest"),
+        node("Slice", ["r", "minus", "three", "minus"], "y", name="slice"),
+    ]
+    tensors = {"scales": np.array([1, 1, 2, np.inf], np.float32), "minus": ints(-1), "three": ints(3)}
+    report = support_report(save(tmp_path, nodes, tensors, ("N", 2, 4, 4)))
+    assert [entry.where for entry in report.nodes] == ["refused", "refused", "refused"]
+    assert "scales" in report.nodes[1].reason
+    assert "not judged" in report.nodes[2].reason
+
+
 def test_a_batch_that_ends_elsewhere_is_refused(tmp_path: Path) -> None:
     report = support_report(save(tmp_path, [node("Transpose", ["x"], "y")], {}))
     assert not report.supported

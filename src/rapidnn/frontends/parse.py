@@ -11,10 +11,11 @@ from rapidnn.errors import ModelError
 from rapidnn.frontends import constants
 from rapidnn.frontends.builder import Constant, GraphBuilder, SequenceValue, Value
 from rapidnn.frontends.context import NodeContext
+from rapidnn.frontends.inference import output_shapes
 from rapidnn.frontends.layout import BATCH_FIRST
 from rapidnn.frontends.names import display_name
 from rapidnn.frontends.patterns import find_patterns
-from rapidnn.frontends.quiet import first_line, quiet
+from rapidnn.frontends.quiet import first_line
 from rapidnn.frontends.registry import REFUSED, handler_table, takes_any_layout
 from rapidnn.graph.ir import Graph, Node
 from rapidnn.graph.ops import Input
@@ -94,7 +95,6 @@ class Walk:
     def __post_init__(self) -> None:
         self.opset = self.model.graph.opset_imports.get("", 1)
         self.builder = GraphBuilder(self.batch)
-        self.inferred = False
         self.nodes = _needed(self.model, find_patterns(self.model))
 
     def run(self) -> None:
@@ -183,17 +183,25 @@ class Walk:
 
     def _go_on(self, step: Step, visit: Visit) -> None:
         """Stand-ins for the outputs of a refused node, where their shape is known."""
-        if not self.inferred and any(value.shape is None for value in step.outputs):
-            self.inferred = True
-            _infer_shapes(self.model)
-        for value in step.outputs:
-            dims = [] if value.shape is None else list(value.shape)[1:]
+        shapes = [None if value.shape is None else tuple(value.shape) for value in step.outputs]
+        if None in shapes:
+            shapes = list(self._inferred(step)) or shapes
+        for value, full in zip(step.outputs, shapes, strict=False):
+            dims = () if full is None else full[1:]
             shape = tuple(d for d in dims if isinstance(d, int) and d > 0)
-            if value.shape is not None and len(shape) == len(dims) == len(value.shape) - 1:
+            if full is not None and len(shape) == len(dims) == len(full) - 1:
                 try:
                     self.learn(value, self.builder.add(f"{visit.name}.refused", Input(shape), ()))
                 except ModelError:
                     continue
+
+    def _inferred(self, step: Step) -> list[Shape | None]:
+        try:
+            values = [None if value is None else self._value(value) for value in step.inputs]
+        except ModelError:  # a tensor that cannot be read
+            return []
+        inputs = [self.builder.full_shape(v) if isinstance(v, str) else v for v in values]
+        return output_shapes(step.node, inputs, self.opset)
 
     def learn(self, value: ir.Value, edge: str | SequenceValue) -> None:
         """Note that an ONNX value is this edge or sequence of edges."""
@@ -250,18 +258,6 @@ def _initialiser(value: ir.Value) -> Constant:
         # Reading raw bytes out of a protobuf copies them: let go of the message, keep the copy.
         value.const_value = ir.Tensor(view, name=value.name)
     return Constant(value.name or "initialiser", view)
-
-
-def _infer_shapes(model: ir.Model) -> None:
-    """ONNX's own shapes for the model's values, where it can tell."""
-    from onnx_ir.passes.common import ShapeInferencePass
-
-    try:
-        with quiet():
-            # Without data propagation: it builds the constants it propagates, however large a damaged file makes them.
-            ShapeInferencePass(data_prop=False)(model)
-    except Exception:  # it is an aid for messages only; a malformed model has its own error already
-        return
 
 
 def _needed(model: ir.Model, patterns: dict[ir.Node, ir.Node]) -> list[Step]:
