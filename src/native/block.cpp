@@ -31,29 +31,40 @@ void Arena::give(std::uint8_t* buffer) {
     if (b.data == buffer) b.free = true;
 }
 
-const std::vector<std::uint8_t*>& Block::Edges::hold(const Piece& piece) {
-  at_.assign(net_.edges.size(), nullptr);
-  std::vector<int> left = net_.readers_;
-  std::vector<std::uint8_t*> held(net_.edges.size(), nullptr);
-  const int samples = piece.lanes == 1 ? piece.count : piece.lanes;
-  for (std::size_t i = 0; i < net_.steps.size(); ++i) {
-    const auto out = static_cast<std::size_t>(net_.steps[i].out);
-    const EdgeInfo& info = net_.edges[out];
-    at_[out] = held[out] = arena_.take(static_cast<std::size_t>(info.elements * samples) * (info.accumulator ? 4 : 1));
-    for (int read : net_.reads_[i]) {
-      const auto edge = static_cast<std::size_t>(read);
-      if (--left[edge] > 0) continue;
-      arena_.give(held[edge]);
-      held[edge] = nullptr;
-    }
-  }
-  for (std::uint8_t* buffer : held)
-    if (buffer != nullptr) arena_.give(buffer);
-  return at_;
+std::size_t Arena::bytes() const {
+  std::size_t all = 0;
+  for (const auto& storage : storage_) all += storage.size();
+  return all;
 }
 
-Block::Block(const Network& network, const Kernels& kernels, bool use_factors, Member member, const Watch* watch)
-    : net_(network), kernels_(kernels), use_factors_(use_factors), member_(member), watch_(watch) {}
+const std::vector<std::uint8_t*>& Room::hold(const Network& network, const Piece& piece) {
+  const int samples = piece.lanes == 1 ? piece.count : piece.lanes;
+  if (held == samples) return at;
+  at.assign(network.edges.size(), nullptr);
+  std::vector<int> left = network.readers_;
+  std::vector<std::uint8_t*> holding(network.edges.size(), nullptr);
+  for (std::size_t i = 0; i < network.steps.size(); ++i) {
+    const auto out = static_cast<std::size_t>(network.steps[i].out);
+    const EdgeInfo& info = network.edges[out];
+    at[out] = holding[out] =
+        edges.take(static_cast<std::size_t>(info.elements * samples) * (info.accumulator ? 4 : 1));
+    for (int read : network.reads_[i]) {
+      const auto edge = static_cast<std::size_t>(read);
+      if (--left[edge] > 0) continue;
+      edges.give(holding[edge]);
+      holding[edge] = nullptr;
+    }
+  }
+  for (std::uint8_t* buffer : holding)
+    if (buffer != nullptr) edges.give(buffer);
+  held = samples;
+  return at;
+}
+
+std::size_t Room::bytes() const {
+  return edges.bytes() + images.bytes() + scratch.size() * sizeof(scratch[0]) + patch.size() +
+         listed.size() * sizeof(listed[0]) + taps.taps.size() * sizeof(taps.taps[0]);
+}
 
 void Block::run(const Piece& piece, const std::vector<std::uint8_t*>& edges, const float* x, std::int64_t inputs,
                 std::int32_t* out) {
@@ -61,7 +72,7 @@ void Block::run(const Piece& piece, const std::vector<std::uint8_t*>& edges, con
   first_lane_ = 0;
   at_ = edges;
   x += piece.first * inputs;
-  scratch_.resize(std::max<std::size_t>(scratch_.size(), kScalars * 2 * kLanes + kLanes));
+  grow(room_.scratch, kScalars * 2 * kLanes + kLanes);
   const int samples = lanes_ == 1 ? piece.count : 1;
   for (const Step& step : net_.steps) {
     const Dot* dot = step.kind == Step::kWeighted && lanes_ == 1 ? dot_of(step.weighted, samples) : nullptr;
@@ -112,30 +123,33 @@ void Block::encode_input(const Step& step, const float* x, std::int64_t inputs, 
   std::uint8_t* out = codes(step.out);
   const int rows = lanes_ == 1 ? 1 : count;
   const bool straight = lanes_ == 1 && step.place.empty();
-  encoded_.resize(static_cast<std::size_t>(lanes_) * kPart);
+  grow(room_.encoded, static_cast<std::size_t>(lanes_) * kPart);
   const Share mine = member_.share(inputs, 16);
   for (std::int64_t from = mine.first; from < mine.last; from += kPart) {
     const std::int64_t part = std::min(kPart, mine.last - from);
     for (int row = 0; row < rows; ++row)
-      encode_row(step, x + row * inputs + from, part, straight ? out + from : encoded_.data() + row * kPart);
+      encode_row(step, x + row * inputs + from, part, straight ? out + from : room_.encoded.data() + row * kPart);
     if (straight) continue;
-    for (int row = rows; row < lanes_; ++row) std::memcpy(encoded_.data() + row * kPart, encoded_.data(), kPart);
+    for (int row = rows; row < lanes_; ++row) std::memcpy(room_.encoded.data() + row * kPart, room_.encoded.data(), kPart);
     scatter(step.place, from, part, kPart, out);
   }
 }
 
 void Block::encode_row(const Step& step, const float* x, std::int64_t count, std::uint8_t* to) {
   std::int32_t keys[kPart];
+  int bad = 0;
   for (std::int64_t i = 0; i < count; ++i) {
     const float plain = x[i] + 0.0f;  // -0 becomes +0
     std::int32_t bits;
     std::memcpy(&bits, &plain, sizeof bits);
     keys[i] = bits ^ ((bits >> 31) & 0x7FFFFFFF);  // ascends with the value
+    bad |= plain != plain;
   }
+  if (bad != 0) throw NotANumber();
   kernels_.search(step.tree, keys, 0, to, static_cast<std::size_t>(count));
 }
 
-// encoded_, a row per lane, to the elements of the inputs from `first` on.
+// What is encoded, a row per lane, to the elements of the inputs from `first` on.
 void Block::scatter(const Ints& place, std::int64_t first, std::int64_t count, std::int64_t row, std::uint8_t* out) {
   const auto at = [&](std::int64_t i) {
     return place.empty() ? first + i : std::int64_t{place[static_cast<std::size_t>(first + i)]};
@@ -146,11 +160,11 @@ void Block::scatter(const Ints& place, std::int64_t first, std::int64_t count, s
       for (int lane = 0; lane < lanes_; lane += 16) {
         std::uint8_t* to[16];
         for (int j = 0; j < 16; ++j) to[j] = out + at(i + j) * lanes_ + lane;
-        kernels_.transpose(encoded_.data() + lane * row + i, row, to);
+        kernels_.transpose(room_.encoded.data() + lane * row + i, row, to);
       }
   for (; i < count; ++i)
     for (int lane = 0; lane < lanes_; ++lane)
-      out[at(i) * lanes_ + lane] = encoded_[static_cast<std::size_t>(lane * row + i)];
+      out[at(i) * lanes_ + lane] = room_.encoded[static_cast<std::size_t>(lane * row + i)];
 }
 
 void Block::add_terms(const std::vector<Term>& terms, std::int64_t element, int unit, std::int32_t* row) {
@@ -185,7 +199,7 @@ void Block::weighted_whole(const Weighted& layer) {
   const int outs = layer.channels / layer.groups, blocks = (outs + kScalars - 1) / kScalars;
   const int taps = layer.walk.taps, places = layer.walk.places;
   const std::size_t table = static_cast<std::size_t>(layer.weight_size) * layer.input_size;
-  std::int32_t* row = scratch_.data();
+  std::int32_t* row = room_.scratch.data();
   const Share mine = member_.share(std::int64_t{layer.walk.positions()} * layer.channels);
   for (std::int64_t element = mine.first; element < mine.last; ++element) {
     const int p = static_cast<int>(element / layer.channels), channel = static_cast<int>(element % layer.channels);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <stdexcept>
 #include <vector>
 
 #include "crew.h"
@@ -11,11 +12,23 @@ namespace rapidnn {
 
 constexpr int kListVectors = 4;
 
+// An input that is not a number.
+struct NotANumber : std::invalid_argument {
+  NotANumber() : std::invalid_argument("the input holds NaN") {}
+};
+
+// Makes room for n; what was there may be lost.
+template <typename Vector>
+void grow(Vector& vector, std::size_t n) {
+  if (vector.size() < n) vector.resize(n);
+}
+
 // Buffers that are handed out again once nobody reads them.
 class Arena {
  public:
   std::uint8_t* take(std::size_t bytes);
   void give(std::uint8_t* buffer);
+  std::size_t bytes() const;
 
  private:
   struct Buffer {
@@ -34,24 +47,34 @@ struct Piece {
   int lanes, count;
 };
 
+// A thread's memory, kept from run to run.
+struct Room {
+  // Room for the edges of one piece after the other; the network is always the same.
+  const std::vector<std::uint8_t*>& hold(const Network& network, const Piece& piece);
+  std::size_t bytes() const;
+
+  Arena edges, images;
+  std::vector<std::uint8_t*> at;  // per edge
+  int held = 0;                   // for how many samples
+  std::vector<std::int32_t, Aligned<std::int32_t>> scratch;
+  std::vector<std::uint8_t, Aligned<std::uint8_t>> patch;
+  std::vector<std::uint8_t, Aligned<std::uint8_t>> columns;  // of the taps in hand
+  std::vector<std::uint32_t> listed;  // per row of dot products: inputs that leave a residual
+  std::vector<std::int32_t> least;    // per row: what its inputs leave at least
+  std::vector<int> listed_until;      // per row and stretch of taps
+  std::vector<std::uint8_t> encoded;
+  std::vector<Run> runs;
+  std::vector<const std::uint8_t*> starts;
+  TapList taps;
+};
+
 // One thread's work on blocks; the members of a crew share the edges.
 class Block {
  public:
-  Block(const Network& network, const Kernels& kernels, bool use_factors, Member member, const Watch* watch);
+  Block(const Network& network, const Kernels& kernels, bool use_factors, Member member, const Watch* watch, Room& room)
+      : net_(network), kernels_(kernels), use_factors_(use_factors), member_(member), watch_(watch), room_(room) {}
 
-  // Room for the edges of one piece after the other.
-  class Edges {
-   public:
-    explicit Edges(const Network& network) : net_(network) {}
-    const std::vector<std::uint8_t*>& hold(const Piece& piece);
-
-   private:
-    const Network& net_;
-    Arena arena_;
-    std::vector<std::uint8_t*> at_;
-  };
-
-  // x and out are those of all samples.
+  // x and out are those of all samples. Throws NotANumber.
   void run(const Piece& piece, const std::vector<std::uint8_t*>& edges, const float* x, std::int64_t inputs,
            std::int32_t* out);
 
@@ -88,10 +111,15 @@ class Block {
   const Dot* dot_of(const Weighted& layer, int samples) const;
   void weighted_dots(const Weighted& layer, const Dot& dot, int samples);
   void fill_patch(const Weighted& layer, const Dot& dot, std::int64_t sample, std::int64_t position, int group,
-                  std::uint8_t* patch, std::uint16_t* rows);
-  void add_dots(const std::int8_t* w, std::ptrdiff_t row, int rows, int quads, int vectors);
-  void add_residuals(const Weighted& layer, const std::uint8_t* columns, int rows, int taps);
-  void finish_rows(const Weighted& layer, const Dot& dot, std::int64_t first, int rows, int channel, int count);
+                  std::uint8_t* patch);
+  template <typename Action>
+  void each_stretch(const Weighted& layer, std::int64_t sample, std::int64_t position, int group,
+                    const Action& action) const;
+  void list_residuals(const Weighted& layer, std::int64_t sample, std::int64_t position, int group, int row);
+  void add_dots(const std::int8_t* w, std::ptrdiff_t row, int rows, int quads, int vectors, std::int32_t* sums);
+  void add_residuals(const Weighted& layer, int group, int block, int vectors, int rows, std::ptrdiff_t vector);
+  void finish_rows(const Weighted& layer, const Dot& dot, std::int64_t first, int rows, int channel, int count,
+                   std::int32_t* sums);
   void weighted_whole(const Weighted& layer);
   void pooled(const Step& step);
   void code_sum(const Step& step);
@@ -112,23 +140,16 @@ class Block {
   bool use_factors_;
   const Member member_;
   const Watch* watch_;
-  Arena arena_;  // of images
+  Room& room_;
   int lanes_ = 1;
   int first_lane_ = 0, some_ = 1;  // lanes in hand: a layer may take some after the other
   std::int64_t sample_ = 0;  // with one lane: the sample in hand
   std::vector<std::uint8_t*> at_;
-  std::vector<std::int32_t, Aligned<std::int32_t>> scratch_;
-  std::vector<std::uint8_t, Aligned<std::uint8_t>> patch_;
-  std::vector<std::uint16_t> rows_;  // of the residual table, per tap
-  std::vector<std::uint8_t> encoded_;
-  std::vector<Run> runs_;
-  std::vector<const std::uint8_t*> starts_;
   const Outer* outer_ = nullptr;  // of the layer in hand, if they are used
   std::uint8_t* image_ = nullptr;
   std::ptrdiff_t stripe_ = 0;  // of the image
   int image_places_ = 0;       // that the image holds: the last ones made
   int image_made_ = 0;
-  TapList taps_;
 };
 
 }  // namespace rapidnn

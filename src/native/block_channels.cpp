@@ -34,11 +34,11 @@ void Block::emit_channels(const Weighted& layer, std::int64_t element, int chann
 void Block::weighted_channels(const Weighted& layer) {
   const int outs = layer.channels / layer.groups;
   ListTask task{};
-  task.taps = &taps_;
+  task.taps = &room_.taps;
   task.planes = layer.by_input.planes;
   task.shift = layer.by_input.shift;
   task.entries = layer.weight_size;
-  task.sums = scratch_.data();
+  task.sums = room_.scratch.data();
   const bool many = layer.walk.positions() > 1;
   const Share positions = many ? member_.share(layer.walk.positions()) : Share{0, 1};
   const Share channels = many ? Share{0, outs} : member_.share(outs, 2 * kLanes);
@@ -67,12 +67,12 @@ std::int32_t Block::list_taps(const Weighted& layer, int position, int group) {
   const int from = layer.walk.first[static_cast<std::size_t>(position)];
   const int to = layer.walk.first[static_cast<std::size_t>(position) + 1];
   const std::size_t most = static_cast<std::size_t>(to - from) * static_cast<std::size_t>(taps);
-  if (taps_.taps.size() < most) taps_.taps.resize(most);
-  taps_.segments.clear();
+  grow(room_.taps.taps, most + kTapsAhead);
+  room_.taps.segments.clear();
   const std::int32_t* bases = layer.by_input.base.data();
   const std::uint8_t* peaks = layer.by_input.peak.data();
   const std::uint8_t* rows = layer.by_input.bytes.data();
-  TapList::Tap *next = taps_.taps.data(), *begin = next;  // of the segment
+  TapList::Tap *next = room_.taps.taps.data(), *begin = next;  // of the segment
   std::int32_t base = 0;
   int load = 0;
   for (int r = from; r < to; ++r) {
@@ -84,7 +84,7 @@ std::int32_t Block::list_taps(const Weighted& layer, int position, int group) {
       base += bases[in[k]];
       const int peak = peaks[in[k]];
       if (load + peak > 255 || next - begin == 65535) {
-        taps_.segments.push_back(static_cast<std::uint16_t>(next - begin));
+        room_.taps.segments.push_back(static_cast<std::uint16_t>(next - begin));
         begin = next;
         load = 0;
       }
@@ -93,7 +93,7 @@ std::int32_t Block::list_taps(const Weighted& layer, int position, int group) {
       next += peak > 0;
     }
   }
-  if (next > begin) taps_.segments.push_back(static_cast<std::uint16_t>(next - begin));
+  if (next > begin) room_.taps.segments.push_back(static_cast<std::uint16_t>(next - begin));
   return base;
 }
 

@@ -31,12 +31,11 @@ void Block::weighted_samples(const Weighted& layer) {
   const int positions = layer.walk.positions();
   const int together = outer_ != nullptr && !layer.in_parts ? std::min(kPositions, positions) : 1;
   some_ = outer_ != nullptr ? lanes_together(layer, together) : lanes_;
-  scratch_.resize(std::max(scratch_.size(),
-                           static_cast<std::size_t>(together) * blocks_of(std::min(step, outs)) * kTileChannels * some_));
+  grow(room_.scratch, static_cast<std::size_t>(together) * blocks_of(std::min(step, outs)) * kTileChannels * some_);
   if (outer_ != nullptr) {
     // Kernels read whole tiles, so a stripe is one tile longer than its quads.
     stripe_ = image_places_ * place_quads(*outer_) * layer.groups * 4 * kStripe + kTileBytes;
-    image_ = arena_.take(static_cast<std::size_t>(stripe_) * (some_ / kStripe));
+    image_ = room_.images.take(static_cast<std::size_t>(stripe_) * (some_ / kStripe));
   }
   const Share mine = positions > 1 ? member_.share(positions, together) : Share{0, 1};
   const Share channels = positions > 1 ? Share{0, outs} : member_.share(outs, kChannels);
@@ -50,7 +49,7 @@ void Block::weighted_samples(const Weighted& layer) {
   }
   first_lane_ = 0;
   some_ = lanes_;
-  if (outer_ != nullptr) arena_.give(image_);
+  if (outer_ != nullptr) room_.images.give(image_);
 }
 
 // How many places of a layer's image have to be there at once, and so many lanes that these stay in a core's cache.
@@ -75,7 +74,7 @@ int Block::lanes_together(const Weighted& layer, int together) {
 void Block::sum_channels(const Weighted& layer, int position, int positions, int group, int first, int count) {
   const int parts = layer.in_parts ? layer.walk.places : 1;
   const std::ptrdiff_t each = std::ptrdiff_t{blocks_of(count)} * kTileChannels * some_;
-  std::int32_t* sums = scratch_.data();
+  std::int32_t* sums = room_.scratch.data();
   for (int part = 0; part < parts; ++part)
     for (int c = 0; c < count; c += kChannels) {
       const int blocks = blocks_of(std::min(count - c, kChannels));
@@ -107,13 +106,13 @@ void Block::add_outer(const Weighted& layer, int position, int positions, int gr
                       std::int32_t* sums) {
   const int outs = layer.channels / layer.groups, runs = layer.in_parts ? 1 : outer_->runs;
   const std::ptrdiff_t place = place_quads(*outer_) * 4 * kStripe;
-  starts_.resize(static_cast<std::size_t>(positions) * runs);
+  grow(room_.starts, static_cast<std::size_t>(positions) * runs);
   int until = 0;
   for (int i = 0; i < positions; ++i)
     for (int r = 0; r < runs; ++r) {
       const int start = outer_->run_start[static_cast<std::size_t>(position + i) * outer_->runs + part + r];
       until = std::max(until, start + outer_->width);
-      starts_[static_cast<std::size_t>(i) * runs + r] = image_ + (std::ptrdiff_t{group} * image_places_ + start % image_places_) * place;
+      room_.starts[static_cast<std::size_t>(i) * runs + r] = image_ + (std::ptrdiff_t{group} * image_places_ + start % image_places_) * place;
     }
   make_image(*outer_, layer, until);
   LanesTask task{};
@@ -123,7 +122,7 @@ void Block::add_outer(const Weighted& layer, int position, int positions, int gr
   task.weights = outer_->weights.data() + (std::ptrdiff_t{group} * all + channel / kTileChannels) * task.block +
                  std::ptrdiff_t{part} * tiles * kTileBytes;
   task.blocks = blocks;
-  task.runs = starts_.data();
+  task.runs = room_.starts.data();
   task.stripe = stripe_;
   task.run_count = runs;
   task.quads = quads;
@@ -139,15 +138,15 @@ void Block::look_up_lanes(const Weighted& layer, const Lookup& lookup, int group
   const int outs = layer.channels / layer.groups, blocks = (outs + kScalars - 1) / kScalars;
   const int taps = layer.walk.taps, places = layer.walk.places;
   const std::size_t block = static_cast<std::size_t>(group) * blocks + four;
-  runs_.resize(static_cast<std::size_t>(to - from));
+  grow(room_.runs, static_cast<std::size_t>(to - from));
   for (int r = from; r < to; ++r) {
     const auto place = static_cast<std::size_t>(layer.walk.place[static_cast<std::size_t>(r)]);
     const std::int64_t base = layer.walk.base[static_cast<std::size_t>(r)] + std::int64_t{group} * taps;
-    runs_[static_cast<std::size_t>(r - from)] = {
+    room_.runs[static_cast<std::size_t>(r - from)] = {
         layer.blocks.data() + (block * places + place) * taps * kScalars, codes(layer.source) + base * lanes_ + first_lane_, taps};
   }
   LookupTask task{};
-  task.runs = runs_.data();
+  task.runs = room_.runs.data();
   task.run_count = to - from;
   task.segment = lookup.segment;
   task.runs_together = lookup.runs_together;

@@ -9,7 +9,7 @@ namespace rapidnn {
 void Block::pooled(const Step& step) {
   const Windows& w = step.windows;
   const Share mine = member_.share(net_.edges[static_cast<std::size_t>(step.out)].elements);
-  std::int32_t* row = scratch_.data();
+  std::int32_t* row = room_.scratch.data();
   for (std::int64_t e = mine.first; e < mine.last; ++e) {
     std::fill(row, row + lanes_, 0);
     for (int k = 0; k < w.taps; ++k) {
@@ -24,7 +24,7 @@ void Block::pooled(const Step& step) {
 
 void Block::code_sum(const Step& step) {
   const Share mine = member_.share(net_.edges[static_cast<std::size_t>(step.out)].elements);
-  std::int32_t* row = scratch_.data();
+  std::int32_t* row = room_.scratch.data();
   for (std::int64_t e = mine.first; e < mine.last; ++e) {
     std::fill(row, row + lanes_, step.offset.empty() ? 0 : step.offset[static_cast<std::size_t>(e)]);
     add_terms(step.terms, e, 0, row);
@@ -34,7 +34,7 @@ void Block::code_sum(const Step& step) {
 
 void Block::product(const Step& step) {
   const Share mine = member_.share(net_.edges[static_cast<std::size_t>(step.out)].elements);
-  std::int32_t* row = scratch_.data();
+  std::int32_t* row = room_.scratch.data();
   for (std::int64_t e = mine.first; e < mine.last; ++e) {
     const auto at = static_cast<std::size_t>(2 * e);
     const std::uint8_t* left = codes(step.sources[0]) + std::int64_t{step.index[at]} * lanes_;

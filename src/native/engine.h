@@ -30,7 +30,7 @@ struct Aligned {
 constexpr int kLanes = 64;    // bytes of one vector block
 constexpr int kScalars = 4;   // rows looked up side by side
 constexpr int kTableSize = 64;
-constexpr int kResidualRows = 8;
+constexpr int kColumn = 2 * kLanes;  // weight codes of an input side by side, where residuals are looked up
 constexpr int kMostPanel = 32;  // rows of a byte dot product at once, at most
 constexpr int kQuadsTogether = 16;  // weights of byte dot products are stored in multiples of this many quads
 
@@ -98,12 +98,14 @@ struct QuadTask {
 };
 
 // Taps of one neuron position whose rows hold anything but their base, one after the other, cut into segments.
+constexpr int kTapsAhead = 64;  // that columns are fetched
+
 struct TapList {
   struct Tap {
     const std::uint8_t* row;     // of the table
     const std::uint8_t* vector;  // entries' indices, channel 0
   };
-  std::vector<Tap> taps;  // as many as the segments have, or more
+  std::vector<Tap> taps;  // at least kTapsAhead more than the segments have
   std::vector<std::uint16_t> segments;
 };
 
@@ -114,6 +116,17 @@ struct ListTask {
   const int* shift;
   int entries;
   std::int32_t* sums;  // 64 * vectors, overwritten
+};
+
+// Looks up one row of inputs for neighbouring channels: what the inputs that leave a residual add.
+struct ResidualTask {
+  const std::uint32_t* inputs;  // as list_residuals gives them
+  int count, segment;           // `segment` inputs may be added in 8 bits
+  std::int32_t more;            // to be added to all sums
+  const std::uint8_t* columns;  // the weight codes of the first channels
+  const std::uint8_t* table;    // a row of 64 entries per input code
+  std::int32_t* sums;           // added to
+  std::ptrdiff_t vector;        // from 64 channels' sums to the next's
 };
 
 // Searches codes: thresholds in breadth-first order (a complete tree of depth levels, filled up with INT32_MAX; at least
@@ -153,11 +166,12 @@ struct Kernels {
   // With `more` it is added to what is there. Only the first 16 * vectors channels are computed. Reads whole rows of quads up to a multiple of kQuadsTogether.
   void (*dot)(const std::uint8_t* x, std::ptrdiff_t x_row, const std::int8_t* w, int quads, int rows, int vectors,
               bool more, std::int32_t* out);
-  // sums[m * 64 + o] += sum over taps of table[codes[m][k] + columns[k][o]], rows 1 to kResidualRows. Codes are offsets of
-  // table rows; `segment` taps may be added in 8 bits.
-  void (*residual)(const std::uint16_t* codes, std::ptrdiff_t code_row, const std::uint8_t* columns,
-                   std::ptrdiff_t column_step, const std::uint8_t* table, int taps, int segment, int rows,
-                   std::int32_t* sums) = nullptr;
+  // Lists the inputs that leave a residual: where their columns are, kColumn bytes apart from `column` on, in the upper 16
+  // bits, and where their row of the table is. Returns how many; n, up to a multiple of 16, may be written. Adds what
+  // inputs leave at least to `least`. Tables of 64: whether a code leaves any, and the least, a byte each.
+  int (*list_residuals)(const std::uint8_t* codes, std::size_t n, std::uint32_t column, const std::uint8_t* leaves,
+                        const std::uint8_t* lows, std::uint32_t* inputs, std::int32_t* least) = nullptr;
+  void (*residual)(const ResidualTask&, int vectors) = nullptr;  // 1 or 2 vectors
   // Both or neither.
   void (*dot_lanes)(const LanesTask&) = nullptr;
   void (*quads)(const QuadTask&) = nullptr;

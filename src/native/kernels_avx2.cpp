@@ -28,6 +28,7 @@ struct Avx2 {
     return {{_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)),
              _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p + 32))}};
   }
+  static void prefetch(const std::uint8_t* p) { _mm_prefetch(reinterpret_cast<const char*>(p), _MM_HINT_T1); }
   static void look_up_add(Pair& sum, const std::uint8_t* table, const Pair& index) {
     for (int part = 0; part < kEntries / 16; ++part) {
       const __m256i entries =

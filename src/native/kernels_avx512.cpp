@@ -19,6 +19,7 @@ struct Avx512 {
   static Bytes zero_bytes() { return _mm512_setzero_si512(); }
   static Words zero_words() { return _mm512_setzero_si512(); }
   static Bytes load(const std::uint8_t* p) { return _mm512_loadu_si512(p); }
+  static void prefetch(const std::uint8_t* p) { _mm_prefetch(reinterpret_cast<const char*>(p), _MM_HINT_T1); }
   static Bytes upper_half(Bytes x) { return _mm512_srli_epi16(x, 4); }
   static void look_up_add(Bytes& sum, const std::uint8_t* table, Bytes index) {
     sum = _mm512_adds_epu8(sum, _mm512_permutexvar_epi8(index, _mm512_load_si512(table)));
@@ -96,50 +97,71 @@ void decode(const std::uint8_t* table, const std::uint8_t* codes, std::uint8_t* 
   }
 }
 
-template <int R>
-void residual_rows(const std::uint16_t* codes, std::ptrdiff_t code_row, const std::uint8_t* columns,
-                   std::ptrdiff_t column_step, const std::uint8_t* table, int taps, int segment, std::int32_t* sums) {
-  const std::ptrdiff_t most = std::ptrdiff_t{segment} * kMaxWidenings;  // taps whose sums fit 16 bits
-  for (std::ptrdiff_t start = 0; start < taps; start += most) {
-    const std::ptrdiff_t stop = start + most < taps ? start + most : taps;
-    __m512i even[R], odd[R];
-    for (int r = 0; r < R; ++r) even[r] = odd[r] = _mm512_setzero_si512();
-    for (std::ptrdiff_t from = start; from < stop; from += segment) {
-      const std::ptrdiff_t end = from + segment < stop ? from + segment : stop;
-      __m512i low[R];
-      for (int r = 0; r < R; ++r) low[r] = _mm512_setzero_si512();
-      for (std::ptrdiff_t k = from; k < end; ++k) {
-        const __m512i index = _mm512_loadu_si512(columns + k * column_step);
-        for (int r = 0; r < R; ++r) Avx512::look_up_add(low[r], table + codes[r * code_row + k], index);
-      }
-      for (int r = 0; r < R; ++r) {
-        Avx512::add_even(even[r], low[r]);
-        Avx512::add_odd(odd[r], low[r]);
-      }
+int list_residuals(const std::uint8_t* codes, std::size_t n, std::uint32_t column, const std::uint8_t* leaves,
+                   const std::uint8_t* lows, std::uint32_t* inputs, std::int32_t* least) {
+  const __m512i leaving = _mm512_loadu_si512(leaves), low = _mm512_loadu_si512(lows);
+  const __m512i next = _mm512_set1_epi32(16 * kColumn << 16);
+  __m512i at = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  at = _mm512_slli_epi32(_mm512_add_epi32(_mm512_set1_epi32(static_cast<int>(column)),
+                                          _mm512_mullo_epi32(at, _mm512_set1_epi32(kColumn))), 16);
+  __m512i sum = _mm512_setzero_si512();
+  int count = 0;
+  for (std::size_t i = 0; i < n; i += 64) {
+    const __mmask64 active = n - i >= 64 ? ~__mmask64{0} : (__mmask64{1} << (n - i)) - 1;
+    const __m512i some = _mm512_maskz_loadu_epi8(active, codes + i);
+    const __m512i found = _mm512_permutexvar_epi8(some, leaving);
+    __mmask64 real = _mm512_mask_test_epi8_mask(active, found, found);
+    sum = _mm512_add_epi64(sum, _mm512_sad_epu8(_mm512_maskz_permutexvar_epi8(active, some, low), _mm512_setzero_si512()));
+    for (std::size_t j = i; j < n && j < i + 64; j += 16, real >>= 16, at = _mm512_add_epi32(at, next)) {
+      const auto these = static_cast<__mmask16>(real);
+      const __m512i row = _mm512_slli_epi32(_mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(codes + j))), 6);
+      _mm512_storeu_si512(inputs + count, _mm512_maskz_compress_epi32(these, _mm512_or_si512(at, row)));
+      count += __builtin_popcount(these);
     }
-    for (int r = 0; r < R; ++r) Avx512::add_words(sums + r * kLanes, even[r], odd[r], 0);
   }
+  *least += static_cast<std::int32_t>(_mm512_reduce_add_epi64(sum));
+  return count;
 }
 
-void residual(const std::uint16_t* codes, std::ptrdiff_t code_row, const std::uint8_t* columns, std::ptrdiff_t column_step,
-              const std::uint8_t* table, int taps, int segment, int rows, std::int32_t* sums) {
-  const auto run = [&](auto kernel) { kernel(codes, code_row, columns, column_step, table, taps, segment, sums); };
-  switch (rows) {
-    case 1: return run(residual_rows<1>);
-    case 2: return run(residual_rows<2>);
-    case 3: return run(residual_rows<3>);
-    case 4: return run(residual_rows<4>);
-    case 5: return run(residual_rows<5>);
-    case 6: return run(residual_rows<6>);
-    case 7: return run(residual_rows<7>);
-    default: return run(residual_rows<8>);
-  }
+template <int N>
+void residual_vectors(const ResidualTask& t) {
+  const std::uint32_t *input = t.inputs, *const end = input + t.count;
+  std::int32_t more = t.more;
+  do {
+    __m512i even[N], odd[N];
+    for (int n = 0; n < N; ++n) even[n] = odd[n] = _mm512_setzero_si512();
+    for (int widenings = 0; widenings < kMaxWidenings && input != end; ++widenings) {
+      __m512i low[N];
+      for (int n = 0; n < N; ++n) low[n] = _mm512_setzero_si512();
+      for (const std::uint32_t* const stop = end - input > t.segment ? input + t.segment : end; input != stop; ++input) {
+        const std::uint8_t* column = t.columns + (*input >> 16);
+        const __m512i row = _mm512_load_si512(t.table + (*input & 0xFFFF));
+        for (int n = 0; n < N; ++n)
+          low[n] = _mm512_adds_epu8(low[n], _mm512_permutexvar_epi8(_mm512_load_si512(column + n * kLanes), row));
+      }
+      for (int n = 0; n < N; ++n) {
+        Avx512::add_even(even[n], low[n]);
+        Avx512::add_odd(odd[n], low[n]);
+      }
+    }
+    for (int n = 0; n < N; ++n) {
+      std::int32_t* sums = t.sums + n * t.vector;
+      Avx512::add_words(sums, even[n], odd[n], 0);
+      for (int i = 0; more != 0 && i < kLanes; i += 16)
+        _mm512_storeu_si512(sums + i, _mm512_add_epi32(_mm512_loadu_si512(sums + i), _mm512_set1_epi32(more)));
+    }
+    more = 0;
+  } while (input != end);
+}
+
+void residual(const ResidualTask& task, int vectors) {
+  vectors == 2 ? residual_vectors<2>(task) : residual_vectors<1>(task);
 }
 
 const Kernels kKernels = {"avx512",            lookup_any<Avx512>,   list_any<Avx512>,  avx512::search,
                           avx512::add_entries, avx512::settle,       avx512::search_rows, avx512::transpose,
-                          decode,              dot,                  residual,          avx512::dot_lanes,
-                          avx512::quads,       list_any<Avx512, true>};
+                          decode,              dot,                  list_residuals,    residual,
+                          avx512::dot_lanes,   avx512::quads,        list_any<Avx512, true>};
 
 }  // namespace
 

@@ -91,9 +91,11 @@ struct Weighted {
   PlaneTable by_input;  // row = input code, entry = weight code
   Dot exact;  // the whole product table
   Dot rough;  // all of the product table but the residual
-  // What is left of the products: row = input code and one of zeros behind, 64 entries over weight codes; `segment` of
-  // them may be added in 8 bits.
+  // What is left of the products: row = input code, 64 entries over weight codes; `segment` of them may be added in 8 bits.
   std::vector<std::uint8_t, Aligned<std::uint8_t>> residual;
+  // Per input code, 64: whether its row has anything; and what every weight leaves besides it, a number more than that.
+  std::vector<std::uint8_t> leaves_residual, least_residual;
+  int least_offset = 0;
   int segment = 0;
   // Any table: sets x weight codes x input codes.
   Ints whole;

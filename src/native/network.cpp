@@ -25,6 +25,24 @@ class Entered {
   const Kernels& kernels_;
 };
 
+// A room for one run, to be given back.
+class Borrowed {
+ public:
+  explicit Borrowed(Rooms& rooms) : rooms_(rooms), room_(rooms.take()) {}
+  ~Borrowed() { rooms_.give(std::move(room_)); }
+  Borrowed(const Borrowed&) = delete;
+  Borrowed& operator=(const Borrowed&) = delete;
+  Room& operator*() const { return *room_; }
+  Room* operator->() const { return room_.get(); }
+
+ private:
+  Rooms& rooms_;
+  std::unique_ptr<Room> room_;
+};
+
+// A larger room takes less time to make than a run in it.
+constexpr std::size_t kMostKept = std::size_t{64} << 20;
+
 // A rest of this many samples is worth a whole vector of them; fewer go one by one.
 constexpr std::int64_t kWorthAVector = 12;
 
@@ -51,6 +69,23 @@ std::vector<Piece> split(std::int64_t samples, int threads, bool wide, bool doub
 }
 
 }  // namespace
+
+Rooms::Rooms() = default;
+Rooms::~Rooms() = default;
+
+std::unique_ptr<Room> Rooms::take() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (free_.empty()) return std::make_unique<Room>();
+  std::unique_ptr<Room> room = std::move(free_.back());
+  free_.pop_back();
+  return room;
+}
+
+void Rooms::give(std::unique_ptr<Room> room) {
+  if (room->bytes() > kMostKept) return;
+  const std::lock_guard<std::mutex> lock(mutex_);
+  free_.push_back(std::move(room));
+}
 
 void Network::seal() {
   readers_.assign(edges.size(), 0);
@@ -99,22 +134,23 @@ void Network::run(const float* x, std::int64_t samples, std::int64_t inputs, std
     return on_threads(most, [](int) {}, [&](int) {
       Crew alone;
       alone.start(1);
-      Block block(*this, kernels, use_factors, {alone, 0}, watch);
-      Block::Edges edges(*this);
+      const Borrowed room(rooms_);
+      Block block(*this, kernels, use_factors, {alone, 0}, watch, *room);
       const Entered entered(kernels);
-      for (std::size_t i = next++; i < pieces.size(); i = next++) block.run(pieces[i], edges.hold(pieces[i]), x, inputs, out);
+      for (std::size_t i = next++; i < pieces.size(); i = next++) block.run(pieces[i], room->hold(*this, pieces[i]), x, inputs, out);
     });
   }
   Crew crew;
-  Block::Edges edges(*this);
-  std::vector<std::vector<std::uint8_t*>> rooms;
-  for (const Piece& piece : pieces) rooms.push_back(edges.hold(piece));
+  const Borrowed shared(rooms_);
+  std::vector<std::vector<std::uint8_t*>> edges;
+  for (const Piece& piece : pieces) edges.push_back(shared->hold(*this, piece));
   on_threads(static_cast<int>(helpful), [&](int members) { crew.start(members); }, [&](int number) {
     try {
       crew.await_start();
-      Block block(*this, kernels, use_factors, {crew, number}, watch);
+      const Borrowed room(rooms_);
+      Block block(*this, kernels, use_factors, {crew, number}, watch, *room);
       const Entered entered(kernels);
-      for (std::size_t i = 0; i < pieces.size(); ++i) block.run(pieces[i], rooms[i], x, inputs, out);
+      for (std::size_t i = 0; i < pieces.size(); ++i) block.run(pieces[i], edges[i], x, inputs, out);
     } catch (...) {
       crew.give_up();
       throw;

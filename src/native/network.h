@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <mutex>
 #include <vector>
 
 #include "layers.h"
@@ -15,6 +17,21 @@ struct EdgeInfo {
 
 // Per edge where its codes are wanted: samples x elements, in storage order; null where they are not.
 using Watch = std::vector<std::uint8_t*>;
+
+struct Room;
+
+// Rooms that no run uses.
+class Rooms {
+ public:
+  Rooms();
+  ~Rooms();
+  std::unique_ptr<Room> take();
+  void give(std::unique_ptr<Room> room);
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<Room>> free_;
+};
 
 class Network {
  public:
@@ -40,6 +57,8 @@ class Network {
   std::vector<int> readers_;              // per edge
   std::vector<std::vector<int>> reads_;   // per step
   friend class Block;
+  friend struct Room;
+  mutable Rooms rooms_;
 };
 
 }  // namespace rapidnn

@@ -5,6 +5,8 @@
 #include <nanobind/stl/vector.h>
 
 #include <algorithm>
+#include <cstdlib>
+#include <cstring>
 #include <stdexcept>
 #include <string>
 
@@ -30,6 +32,29 @@ std::vector<ThresholdTree> trees(const Array<std::int32_t>& thresholds, const Ar
   if (codes.size() != thresholds.size() + static_cast<std::size_t>(sets))
     throw std::invalid_argument("codes do not fit thresholds");
   return make_trees(thresholds.data(), thresholds.size() / static_cast<std::size_t>(sets), codes.data(), sets);
+}
+
+// The fastest first.
+const std::vector<const Kernels*>& all_kernels() {
+  static const std::vector<const Kernels*> kAll = [] {
+    std::vector<const Kernels*> found;
+    for (const Kernels* kernels : {amx_kernels(), avx512_kernels(), avx2_kernels(), portable_kernels()})
+      if (kernels != nullptr) found.push_back(kernels);
+    return found;
+  }();
+  return kAll;
+}
+
+// Those that the environment asks for, else the fastest.
+const Kernels& kernels_to_use() {
+  const char* asked = std::getenv("RAPIDNN_KERNELS");
+  if (asked == nullptr || *asked == 0) return *all_kernels().front();
+  std::string names;
+  for (const Kernels* kernels : all_kernels()) {
+    if (std::strcmp(asked, kernels->name) == 0) return *kernels;
+    names += (names.empty() ? "" : ", ") + std::string(kernels->name);
+  }
+  throw std::invalid_argument("RAPIDNN_KERNELS=" + std::string(asked) + ": this machine has " + names);
 }
 
 struct PyNetwork {
@@ -126,12 +151,19 @@ struct PyNetwork {
     w.exact = make_dot(w, weights, operand, correction, zero);
   }
 
-  // All of the products but a residual, and that: (input codes + 1) x 64 entries over weight codes.
+  // All of the products but a residual, and that: input codes x 64 entries over weight codes.
   void rough(Array<std::int8_t> weights, Array<std::uint8_t> operand, Array<std::int32_t> correction,
-             Array<std::uint8_t> zero, Array<std::uint8_t> residual, int segment) {
+             Array<std::uint8_t> zero, Array<std::uint8_t> residual, Array<std::uint8_t> least, int least_offset,
+             int segment) {
     Weighted& w = net.steps.back().weighted;
     w.rough = make_dot(w, weights, operand, correction, zero);
     w.residual.assign(residual.data(), residual.data() + residual.size());
+    w.leaves_residual.assign(kTableSize, 0);
+    for (std::size_t i = 0; i < residual.size(); ++i)
+      if (residual.data()[i] != 0) w.leaves_residual[i / kTableSize] = 1;
+    w.least_residual = copy(least);
+    w.least_residual.resize(kTableSize);
+    w.least_offset = least_offset;
     w.segment = segment;
   }
 
@@ -234,13 +266,11 @@ struct PyNetwork {
   using Results = nb::ndarray<std::int32_t, nb::numpy, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
   using Codes = nb::ndarray<std::uint8_t, nb::numpy, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 
-  void run(Samples x, Results out, int threads, const std::string& path, bool use_factors) {
-    observe(x, out, threads, path, use_factors, {}, {});
-  }
+  void run(Samples x, Results out, int threads, bool use_factors) { observe(x, out, threads, use_factors, {}, {}); }
 
   // Runs, and puts the codes of some edges, in storage order, into buffers of samples x elements.
-  void observe(Samples x, Results out, int threads, const std::string& path, bool use_factors,
-               const std::vector<int>& watched, const std::vector<Codes>& buffers) {
+  void observe(Samples x, Results out, int threads, bool use_factors, const std::vector<int>& watched,
+               const std::vector<Codes>& buffers) {
     Watch watch(watched.empty() ? 0 : net.edges.size(), nullptr);
     if (buffers.size() != watched.size()) throw std::invalid_argument("a buffer for every watched edge");
     for (std::size_t i = 0; i < watched.size(); ++i) {
@@ -250,28 +280,26 @@ struct PyNetwork {
         throw std::invalid_argument("a buffer has another shape than its edge");
       watch[edge] = buffers[i].data();
     }
-    const Kernels* kernels = nullptr;
-    for (const Kernels* k : {amx_kernels(), avx512_kernels(), avx2_kernels(), portable_kernels()})
-      if (k != nullptr && path == k->name) kernels = k;
-    if (kernels == nullptr) throw std::invalid_argument("no such kernels on this machine: " + path);
+    const Kernels& kernels = kernels_to_use();
     if (out.shape(0) != x.shape(0) || out.shape(1) != net.output_index.size())
       throw std::invalid_argument("the output has another shape");
     nb::gil_scoped_release release;
     net.run(x.data(), static_cast<std::int64_t>(x.shape(0)), static_cast<std::int64_t>(x.shape(1)), out.data(),
-            std::max(1, threads), *kernels, use_factors, watch.empty() ? nullptr : &watch);
+            std::max(1, threads), kernels, use_factors, watch.empty() ? nullptr : &watch);
   }
 };
 
 std::vector<std::string> kernel_paths() {
   std::vector<std::string> found;
-  for (const Kernels* kernels : {amx_kernels(), avx512_kernels(), avx2_kernels(), portable_kernels()})
-    if (kernels != nullptr) found.emplace_back(kernels->name);
+  for (const Kernels* kernels : all_kernels()) found.emplace_back(kernels->name);
   return found;
 }
 
 }  // namespace
 
 void bind_network(nb::module_& m) {
+  m.def("kernel_path", [] { return kernels_to_use().name; },
+        "The instruction set to use: what RAPIDNN_KERNELS asks for, else the fastest. Raises ValueError.");
   m.def("kernel_paths", &kernel_paths, "Instruction sets this machine has kernels for, the fastest first.");
   nb::class_<PyNetwork>(m, "Network")
       .def(nb::init<>())
@@ -289,7 +317,8 @@ void bind_network(nb::module_& m) {
       .def("planes", &PyNetwork::planes, "table"_a, "base"_a, "shift"_a, "by_input"_a, "input_base"_a,
            "input_shift"_a, "columns"_a, "column_width"_a)
       .def("factors", &PyNetwork::factors, "weights"_a, "operand"_a, "correction"_a, "zero"_a)
-      .def("rough", &PyNetwork::rough, "weights"_a, "operand"_a, "correction"_a, "zero"_a, "residual"_a, "segment"_a)
+      .def("rough", &PyNetwork::rough, "weights"_a, "operand"_a, "correction"_a, "zero"_a, "residual"_a,
+           "least"_a, "least_offset"_a, "segment"_a)
       .def("outer", &PyNetwork::outer, "operand"_a, "zero"_a, "weights"_a, "correction"_a, "image"_a, "run_start"_a,
            "runs"_a, "width"_a, "row"_a, "down"_a, "factors"_a)
       .def("rest", &PyNetwork::rest, "table"_a, "base"_a, "shift"_a)
@@ -300,9 +329,8 @@ void bind_network(nb::module_& m) {
       .def("product", &PyNetwork::product, "out"_a, "left"_a, "right"_a, "index"_a, "table"_a, "right_size"_a)
       .def("gather", &PyNetwork::gather, "out"_a, "sources"_a, "index"_a, "recode"_a, "pad_code"_a)
       .def("seal", &PyNetwork::seal, "output"_a, "output_index"_a)
-      .def("run", &PyNetwork::run, "x"_a, "out"_a, "threads"_a, "path"_a, "use_factors"_a)
-      .def("observe", &PyNetwork::observe, "x"_a, "out"_a, "threads"_a, "path"_a, "use_factors"_a, "watched"_a,
-           "buffers"_a);
+      .def("run", &PyNetwork::run, "x"_a, "out"_a, "threads"_a, "use_factors"_a)
+      .def("observe", &PyNetwork::observe, "x"_a, "out"_a, "threads"_a, "use_factors"_a, "watched"_a, "buffers"_a);
 }
 
 }  // namespace rapidnn

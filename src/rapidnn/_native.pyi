@@ -31,6 +31,7 @@ def encode(
 def kmeans(
     values: NDArray[np.float64], weights: NDArray[np.float64], k: int, fix_zero: bool
 ) -> tuple[NDArray[np.float64], NDArray[np.int64], float]: ...
+def kernel_path() -> str: ...
 def kernel_paths() -> list[str]: ...
 def reduction_schedule(addends: NDArray[np.int64], lanes: int, found: NDArray[np.int64]) -> None: ...
 def count_pairs(
@@ -143,6 +144,8 @@ class Network:
         correction: NDArray[np.int32],
         zero: NDArray[np.uint8],
         residual: NDArray[np.uint8],
+        least: NDArray[np.uint8],
+        least_offset: int,
         segment: int,
     ) -> None: ...
     def outer(
@@ -186,14 +189,13 @@ class Network:
     ) -> None: ...
     def seal(self, output: int, output_index: NDArray[np.int32]) -> None: ...
     def run(
-        self, x: NDArray[np.float32], out: NDArray[np.int32], threads: int, path: str, use_factors: bool
+        self, x: NDArray[np.float32], out: NDArray[np.int32], threads: int, use_factors: bool
     ) -> None: ...
     def observe(
         self,
         x: NDArray[np.float32],
         out: NDArray[np.int32],
         threads: int,
-        path: str,
         use_factors: bool,
         watched: list[int],
         buffers: list[NDArray[np.uint8]],

@@ -1,5 +1,7 @@
 """The native executor gives the reference's integers: every instruction set, layout, and batch size."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 from rapidnn import _native
 from rapidnn.composer.compose import compose_graph
 from rapidnn.composer.settings import Settings
+from rapidnn.errors import DataError
 from rapidnn.execute.native import KERNELS_VARIABLE, NativeNetwork, supports
 from rapidnn.execute.reference import run_reference
 from rapidnn.graph import Graph, Node, ops
@@ -71,3 +74,47 @@ def test_more_thresholds_than_codes(monkeypatch):
     assert program.step["swish"].thresholds.shape[1] > 255
     check(program, x, monkeypatch)
     check(program, x[:1], monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def small():
+    """A composed perceptron and inputs for it."""
+    rng = np.random.default_rng(1)
+    weight = rng.normal(size=(70, 40)).astype(np.float32)
+    nodes = (Node("x", ops.Input((40,)), ()), Node("out", ops.Linear(weight, weight[:, 0]), ("x",)))
+    x = rng.normal(size=(300, 40)).astype(np.float32)
+    composed = compose_graph(Graph(nodes, "out"), x, Settings(16, 16), None, {}, threads=1, progress=quiet)
+    return composed.program, x
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("batch", [1, 9, 300])
+def test_a_sample_with_nan_is_named_and_the_network_goes_on(monkeypatch, small, path, threads, batch):
+    program, x = small
+    monkeypatch.setenv(KERNELS_VARIABLE, path)
+    packed = NativeNetwork(program)
+    packed._network.taps_per_thread = 1
+    broken = x[:batch].copy()
+    broken[batch // 2, 39] = np.nan
+    with pytest.raises(DataError, match=f"input sample {batch // 2} holds NaN"):
+        packed.run(broken, threads=threads)
+    assert (packed.run(x[:batch], threads=threads) == run_reference(program, x[:batch])).all()
+
+
+def test_one_network_runs_in_several_threads_at_once(small):
+    program, x = small
+    packed = NativeNetwork(program)
+    expected = run_reference(program, x)
+    sizes = [1, 9, 64, 130, 300] * 8
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda n: packed.run(x[:n], threads=1 + n % 2), sizes))
+    for n, result in zip(sizes, found, strict=True):
+        assert (result == expected[:n]).all()
+
+
+def test_an_instruction_set_that_is_not_there(monkeypatch, small):
+    program, x = small
+    monkeypatch.setenv(KERNELS_VARIABLE, "abacus")
+    with pytest.raises(DataError, match=r"RAPIDNN_KERNELS=abacus: this machine has .*portable"):
+        NativeNetwork(program).run(x, threads=1)

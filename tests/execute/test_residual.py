@@ -14,8 +14,8 @@ from rapidnn.execute.native import KERNELS_VARIABLE, NativeNetwork
 from rapidnn.execute.reference import run_reference
 from rapidnn.execute.residual import offsets, residual_table, split_products
 from rapidnn.tables.products import product_table
-from rapidnn.tables.program import WeightedSum
-from tests.execute.programs import dense, network
+from rapidnn.tables.program import WeightedSum, Window
+from tests.execute.programs import convolution, dense, network
 from tests.execute.test_engines import inputs
 
 RELAXED = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
@@ -37,7 +37,7 @@ def whole(split):
     assert np.abs(split.weights).max() <= 127
     assert offsets(split).max() <= 255
     dots = split.weights.T @ operands - (split.weights.T @ offsets(split))[:, np.newaxis]
-    return dots + residual_table(split)[:-1, : len(dots)].T
+    return dots + split.least + residual_table(split)[:, : len(dots)].T
 
 
 @RELAXED
@@ -115,3 +115,41 @@ def test_a_damaged_table_is_still_exact(monkeypatch):
         np.testing.assert_array_equal(
             NativeNetwork(damaged).run(x, threads=1, use_factors=False), run_reference(damaged, x)
         )
+
+
+SPARSE = [
+    ("dense", (257,), 65, None, 1, 8),
+    ("dense", (600,), 200, None, 1, 11),
+    ("dense", (256,), 128, None, 1, 9),
+    ("convolution", (30, 7, 7), 130, (3, 3), 1, 1),
+    ("convolution", (300, 3, 4), 64, (1, 1), 1, 3),
+    ("convolution", (6, 9, 9), 20, (3, 3), 2, 2),
+]
+
+
+@pytest.mark.parametrize("path", _native.kernel_paths())
+@pytest.mark.parametrize(("kind", "shape", "channels", "kernel", "groups", "batch"), SPARSE)
+@pytest.mark.parametrize("zeros", [0.0, 0.6, 1.0])
+def test_inputs_that_leave_nothing_are_left_out(
+    monkeypatch, path, kind, shape, channels, kernel, groups, batch, zeros
+):
+    rng = np.random.default_rng(channels)
+    monkeypatch.setenv(KERNELS_VARIABLE, path)
+    for weights, codes, signed in ((16, 16, False), (64, 64, True), (7, 33, False)):
+        products = composed_table(rng, weights, codes, 11, signed)
+        products[:, codes // 2] = 0  # the code of 0 in these programs
+        how = {"bits": 16, "products": products, "weights": weights, "inputs": codes, "seed": 3, "bias": True}
+        if kind == "dense":
+            made = dense(shape[0], channels, **how)
+        else:
+            window = Window(kernel, (1, 1), ((1, 1), (1, 1)), (1, 1))
+            made = convolution(shape, channels, window, groups=groups, **how)
+        program = network(made).program
+        x = inputs(rng, batch, *shape)
+        x[rng.random(x.shape) < zeros] = 0
+        packed = NativeNetwork(program)
+        packed._network.taps_per_thread = 1
+        expected = run_reference(program, x)
+        for threads in (1, 2):
+            found = packed.run(x, threads=threads, use_factors=False)
+            np.testing.assert_array_equal(found, expected)

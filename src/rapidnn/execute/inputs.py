@@ -19,6 +19,13 @@ def check_input(program: Program, x: NDArray[Any]) -> NDArray[np.float32]:
     DataError
         On another shape, a non-numeric type, or NaN. Infinities are allowed: they take the end codes.
     """
+    result = as_input(program, x)
+    refuse_nan(result)
+    return result
+
+
+def as_input(program: Program, x: NDArray[Any]) -> NDArray[np.float32]:
+    """As :func:`check_input`, but NaN is let through."""
     if x.shape[1:] != program.input_shape or x.ndim != len(program.input_shape) + 1:
         wanted = ", ".join(map(str, program.input_shape))
         raise DataError(f"input has shape {x.shape}, expected (batch, {wanted})")
@@ -27,11 +34,15 @@ def check_input(program: Program, x: NDArray[Any]) -> NDArray[np.float32]:
     result = np.asarray(x, np.float32)
     if not result.flags.aligned:  # a view into a file's bytes, say; the kernels read whole floats
         result = result.copy()
-    bad = np.isnan(result)
+    return result
+
+
+def refuse_nan(x: NDArray[np.float32]) -> None:
+    """Raise DataError where a sample holds NaN."""
+    bad = np.isnan(x)
     if bad.any():
         sample = int(np.argwhere(bad)[0][0])
         raise DataError(f"input sample {sample} holds NaN; replace or drop it")
-    return result
 
 
 def as_array(x: Any) -> NDArray[Any]:

@@ -80,12 +80,15 @@ def _rough(net: _native.Network, step: WeightedSum, codes: UInt8, planes: float)
     if split is None or split.cost >= planes:
         return
     dot = packing.pack_dot([row[codes] for row in split.weights], split.inputs, offsets(split))
+    least_offset = max(0, -int(split.least.min()))
     net.rough(
         dot.weights.reshape(-1),
         dot.operand.reshape(-1),
         dot.correction,
         dot.zero,
         residual_table(split).reshape(-1),
+        (split.least + least_offset).astype(np.uint8),
+        least_offset,
         split.segment,
     )
 

@@ -7,9 +7,7 @@ The kernels are C++ (``src/native``), one file per instruction set; ``RAPIDNN_KE
 from __future__ import annotations
 
 import math
-import os
 from dataclasses import replace
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -18,7 +16,7 @@ from numpy.typing import NDArray
 from rapidnn import _native
 from rapidnn.errors import DataError
 from rapidnn.execute import layout, packing
-from rapidnn.execute.inputs import check_input
+from rapidnn.execute.inputs import as_input, refuse_nan
 from rapidnn.execute.kernel_tables import add_tables, minor_steps
 from rapidnn.execute.reference import carry, taps
 from rapidnn.execute.storage import Storage, channel_last
@@ -46,11 +44,6 @@ KERNELS_VARIABLE = "RAPIDNN_KERNELS"
 _MAX_THREADS = 256
 
 
-@cache
-def _kernel_paths() -> tuple[str, ...]:
-    return tuple(_native.kernel_paths())
-
-
 def kernel_path() -> str:
     """The instruction set to use.
 
@@ -59,11 +52,10 @@ def kernel_path() -> str:
     DataError
         If the environment asks for one this machine does not have.
     """
-    available = _kernel_paths()
-    asked = os.environ.get(KERNELS_VARIABLE) or available[0]
-    if asked not in available:
-        raise DataError(f"{KERNELS_VARIABLE}={asked}: this machine has {', '.join(available)}")
-    return asked
+    try:
+        return _native.kernel_path()
+    except ValueError as error:
+        raise DataError(str(error)) from None
 
 
 def supports(program: Program) -> bool:
@@ -88,6 +80,9 @@ class NativeNetwork:
             name: Storage.of(packer.edges[name], packer.order[name], program.shapes[name])
             for name in program.group_of
         }
+        self._output_shape = program.shapes[program.output]
+        self._outputs = math.prod(self._output_shape)
+        self._ends_in_codes = program.output in program.group_of
 
     def run(self, x: NDArray[Any], *, threads: int, use_factors: bool = True) -> NDArray[Any]:
         """The output edge for a batch ``(N, *input_shape)``: int32 sums, or uint8 codes.
@@ -100,10 +95,12 @@ class NativeNetwork:
             If the input has another shape, or holds NaN.
         """
         flat, out = self._arrays(x)
-        self._network.run(flat, out, min(threads, _MAX_THREADS), kernel_path(), use_factors)
-        shape = self.program.shapes[self.program.output]
-        result = out.reshape(len(out), *shape)
-        return result.astype(np.uint8) if self.program.output in self.program.group_of else result
+        try:
+            self._network.run(flat, out, min(threads, _MAX_THREADS), use_factors)
+        except ValueError as error:
+            raise _refusal(flat, error) from None
+        result = out.reshape(len(out), *self._output_shape)
+        return result.astype(np.uint8) if self._ends_in_codes else result
 
     def watch(self, x: NDArray[Any], edges: list[int], *, threads: int) -> list[NDArray[np.uint8]]:
         """Run a batch and keep the codes of numbered edges as stored, uint8 ``(N, elements)`` each."""
@@ -118,14 +115,22 @@ class NativeNetwork:
             for edge, part in zip(dict.fromkeys(edges), parts, strict=False)
         }
         count = min(threads, _MAX_THREADS)
-        self._network.observe(flat, out, count, kernel_path(), True, list(buffers), list(buffers.values()))
+        try:
+            self._network.observe(flat, out, count, True, list(buffers), list(buffers.values()))
+        except ValueError as error:
+            raise _refusal(flat, error) from None
         return [buffers[edge] for edge in edges]
 
     def _arrays(self, x: NDArray[Any]) -> tuple[NDArray[np.float32], Int32]:
-        """A checked batch and room for its results, ``(N, elements)`` each."""
-        inputs = check_input(self.program, x)
-        out = np.empty((len(inputs), math.prod(self.program.shapes[self.program.output])), np.int32)
-        return np.ascontiguousarray(inputs.reshape(len(inputs), -1)), out
+        """A batch and room for its results, ``(N, elements)`` each."""
+        inputs = np.ascontiguousarray(as_input(self.program, x))
+        return inputs.reshape(len(inputs), -1), np.empty((len(inputs), self._outputs), np.int32)
+
+
+def _refusal(x: NDArray[np.float32], error: ValueError) -> DataError:
+    """What the kernels refused: an input with NaN, named by its sample, or the instruction set asked for."""
+    refuse_nan(x)
+    return DataError(str(error))
 
 
 class _Packer:

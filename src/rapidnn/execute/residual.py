@@ -29,11 +29,13 @@ Float64 = NDArray[np.float64]
 @dataclass(frozen=True, eq=False)
 class Split:
     """``weights`` int64 ``(R, w)`` within int8; ``inputs`` int64 ``(R, u)``, each row in the range of a byte;
-    ``residual`` uint8 ``(u, w)``, at most ``peak``; ``cost`` an estimate of cycles for 64 products.
+    ``least`` int64 ``(u,)`` belongs to every weight; ``residual`` uint8 ``(u, w)``, at most ``peak``; ``cost`` an
+    estimate of cycles for 64 products.
     """
 
     weights: NDArray[np.int64]
     inputs: NDArray[np.int64]
+    least: NDArray[np.int64]
     residual: UInt8
     peak: int
     cost: float
@@ -47,7 +49,7 @@ class Split:
 def split_products(products: NDArray[np.integer], *, large: bool = False) -> Split | None:
     """The cheapest split of a product table ``(w, u)``; None where no residual fits a byte (tables without structure).
 
-    The residual's least value for each input code is a rank of its own, with weight 1. ``large`` says that the layer's
+    The residual's least value for each input code is taken out of it. ``large`` says that the layer's
     weights exceed a core's cache, so that ranks cost more.
     """
     table = products.astype(np.int64)
@@ -65,18 +67,15 @@ def split_products(products: NDArray[np.integer], *, large: bool = False) -> Spl
         peak = int(left.max())
         if peak > 255 or max(0, least.max()) - min(0, least.min()) > 255:
             continue
-        cost = _LOOK_UP + _WIDEN / (255 // max(1, peak)) + (_FAR_DOT if large else _DOT) * (rank + 1)
+        cost = _LOOK_UP + _WIDEN / (255 // max(1, peak)) + (_FAR_DOT if large else _DOT) * rank
         if best is None or cost < best[0]:
-            ones = np.ones(len(a), np.int64)
-            found = Split(
-                np.stack([*weights, ones]), np.stack([*inputs, least]), left.T.astype(np.uint8), peak, cost
-            )
+            found = Split(np.stack(weights), np.stack(inputs), least, left.T.astype(np.uint8), peak, cost)
             best = cost, found
     if best is None:
         return None
     split = best[1]
     # Everything above is rounding; this is what makes it exact.
-    whole = split.weights.T @ split.inputs + split.residual.T
+    whole = split.weights.T @ split.inputs + split.least + split.residual.T
     return split if np.array_equal(whole, table) else None
 
 
@@ -109,10 +108,10 @@ def _nearest_outer(rest: Float64) -> tuple[NDArray[np.int64], NDArray[np.int64]]
 
 
 def residual_table(split: Split) -> UInt8:
-    """The residual as the kernels look it up: uint8 ``(u + 1, 64)``, the last row of zeros, for padding."""
+    """The residual as the kernels look it up: uint8 ``(u, 64)``."""
     u, w = split.residual.shape
-    table = np.zeros((u + 1, 64), np.uint8)
-    table[:u, :w] = split.residual
+    table = np.zeros((u, 64), np.uint8)
+    table[:, :w] = split.residual
     return table
 
 
