@@ -8,10 +8,19 @@ namespace rapidnn {
 namespace {
 
 constexpr std::int64_t kPatchBytes = 4 << 20, kMostPanels = 4, kResidualRows = 8;
-constexpr int kTapsAtOnce = 256;  // their columns stay in the nearest cache
-constexpr int kTogether = kColumn / kLanes;  // blocks of channels
+constexpr int kTogether = 4;              // blocks of channels
+constexpr int kColumnBytes = 1 << 15;  // of the taps in hand: they stay in the nearest cache
 
-int stretches_of(int taps) { return (taps + kTapsAtOnce - 1) / kTapsAtOnce; }
+// How a layer's residuals are looked up: so many blocks of channels and taps at a time.
+struct Stretches {
+  explicit Stretches(const Weighted& layer)
+      : together(std::min(kTogether, (layer.channels / layer.groups + kLanes - 1) / kLanes)),
+        taps(kColumnBytes / column()),
+        count((layer.walk.places * layer.walk.taps + taps - 1) / taps) {}
+  int column() const { return together * kLanes; }
+
+  int together, taps, count;
+};
 
 }  // namespace
 
@@ -39,8 +48,8 @@ void Block::weighted_dots(const Weighted& layer, const Dot& dot, int samples) {
   if (rest) {
     grow(room_.listed, static_cast<std::size_t>(most) * static_cast<std::size_t>(taps + kLanes));
     grow(room_.least, static_cast<std::size_t>(most));
-    grow(room_.columns, kTapsAtOnce * kColumn);
-    grow(room_.listed_until, static_cast<std::size_t>(most) * static_cast<std::size_t>(stretches_of(taps)));
+    grow(room_.columns, kColumnBytes);
+    grow(room_.listed_until, static_cast<std::size_t>(most) * static_cast<std::size_t>(Stretches(layer).count));
   }
   // Few rows are not worth sharing: their channels are.
   const bool many = all >= std::int64_t{member_.crew.size()} * kernels_.panel;
@@ -83,7 +92,8 @@ void Block::add_dots(const std::int8_t* w, std::ptrdiff_t row, int rows, int qua
 
 // What dot products leave over, for neighbouring blocks of channels and all rows, a stretch of the taps at a time.
 void Block::add_residuals(const Weighted& layer, int group, int block, int vectors, int rows, std::ptrdiff_t vector) {
-  const int taps = layer.walk.places * layer.walk.taps, stretches = stretches_of(taps);
+  const int taps = layer.walk.places * layer.walk.taps;
+  const Stretches stretches(layer);
   ResidualTask task{};
   task.segment = layer.segment;
   const std::uint8_t* columns =
@@ -91,12 +101,12 @@ void Block::add_residuals(const Weighted& layer, int group, int block, int vecto
   task.columns = room_.columns.data();
   task.table = layer.residual.data();
   task.vector = vector;
-  for (int s = 0; s < stretches; ++s) {
+  for (int s = 0; s < stretches.count; ++s) {
     // Put together: a layer's columns may lie so that few sets of the cache would have to hold them all.
-    for (int k = 0; k < std::min(kTapsAtOnce, taps - s * kTapsAtOnce); ++k, columns += layer.column_width)
-      std::memcpy(room_.columns.data() + k * kColumn, columns, static_cast<std::size_t>(vectors) * kLanes);
+    for (int k = 0; k < std::min(stretches.taps, taps - s * stretches.taps); ++k, columns += layer.column_width)
+      std::memcpy(room_.columns.data() + k * stretches.column(), columns, static_cast<std::size_t>(vectors) * kLanes);
     for (int m = 0; m < rows; ++m) {
-      const int* until = room_.listed_until.data() + std::ptrdiff_t{m} * stretches + s;
+      const int* until = room_.listed_until.data() + std::ptrdiff_t{m} * stretches.count + s;
       const int from = s > 0 ? until[-1] : 0;
       task.inputs = room_.listed.data() + std::ptrdiff_t{m} * (taps + kLanes) + from;
       task.count = *until - from;
@@ -109,24 +119,25 @@ void Block::add_residuals(const Weighted& layer, int group, int block, int vecto
 
 // The inputs of one neuron that leave a residual, stretch by stretch; padded ones do not.
 void Block::list_residuals(const Weighted& layer, std::int64_t sample, std::int64_t position, int group, int row) {
-  const int all = layer.walk.places * layer.walk.taps, stretches = stretches_of(all);
+  const int all = layer.walk.places * layer.walk.taps;
+  const Stretches stretches(layer);
   std::uint32_t* to = room_.listed.data() + std::ptrdiff_t{row} * (all + kLanes);
   std::int32_t& least = room_.least[static_cast<std::size_t>(row)];
   least = 0;
-  int* until = room_.listed_until.data() + std::ptrdiff_t{row} * stretches;
+  int* until = room_.listed_until.data() + std::ptrdiff_t{row} * stretches.count;
   int count = 0, stretch = 0;
   each_stretch(layer, sample, position, group, [&](const std::uint8_t* codes, int at, int taps) {
     for (const int end = at + taps; at < end;) {
-      for (; at >= (stretch + 1) * kTapsAtOnce; ++stretch) until[stretch] = count;
-      const int some = std::min(end, (stretch + 1) * kTapsAtOnce) - at;
-      count += kernels_.list_residuals(codes, static_cast<std::size_t>(some), static_cast<std::uint32_t>(at % kTapsAtOnce * kColumn),
+      for (; at >= (stretch + 1) * stretches.taps; ++stretch) until[stretch] = count;
+      const int some = std::min(end, (stretch + 1) * stretches.taps) - at;
+      count += kernels_.list_residuals(codes, static_cast<std::size_t>(some), at % stretches.taps, stretches.column(),
                                        layer.leaves_residual.data(), layer.least_residual.data(), to + count, &least);
       least -= some * layer.least_offset;
       codes += some;
       at += some;
     }
   });
-  for (; stretch < stretches; ++stretch) until[stretch] = count;
+  for (; stretch < stretches.count; ++stretch) until[stretch] = count;
 }
 
 // Neighbouring channels of some rows, from their sums to what the layer makes of them.

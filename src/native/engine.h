@@ -30,7 +30,6 @@ struct Aligned {
 constexpr int kLanes = 64;    // bytes of one vector block
 constexpr int kScalars = 4;   // rows looked up side by side
 constexpr int kTableSize = 64;
-constexpr int kColumn = 2 * kLanes;  // weight codes of an input side by side, where residuals are looked up
 constexpr int kMostPanel = 32;  // rows of a byte dot product at once, at most
 constexpr int kQuadsTogether = 16;  // weights of byte dot products are stored in multiples of this many quads
 
@@ -166,12 +165,12 @@ struct Kernels {
   // With `more` it is added to what is there. Only the first 16 * vectors channels are computed. Reads whole rows of quads up to a multiple of kQuadsTogether.
   void (*dot)(const std::uint8_t* x, std::ptrdiff_t x_row, const std::int8_t* w, int quads, int rows, int vectors,
               bool more, std::int32_t* out);
-  // Lists the inputs that leave a residual: where their columns are, kColumn bytes apart from `column` on, in the upper 16
-  // bits, and where their row of the table is. Returns how many; n, up to a multiple of 16, may be written. Adds what
-  // inputs leave at least to `least`. Tables of 64: whether a code leaves any, and the least, a byte each.
-  int (*list_residuals)(const std::uint8_t* codes, std::size_t n, std::uint32_t column, const std::uint8_t* leaves,
+  // Lists the inputs that leave a residual: where their columns of `column` bytes are, from the one numbered `first` on, in
+  // the upper 16 bits, and where their row of the table is. Returns how many; n, up to a multiple of 16, may be written.
+  // Adds what inputs leave at least to `least`. Tables of 64: whether a code leaves any, and the least, a byte each.
+  int (*list_residuals)(const std::uint8_t* codes, std::size_t n, int first, int column, const std::uint8_t* leaves,
                         const std::uint8_t* lows, std::uint32_t* inputs, std::int32_t* least) = nullptr;
-  void (*residual)(const ResidualTask&, int vectors) = nullptr;  // 1 or 2 vectors
+  void (*residual)(const ResidualTask&, int vectors) = nullptr;  // 1 to 4 vectors
   // Both or neither.
   void (*dot_lanes)(const LanesTask&) = nullptr;
   void (*quads)(const QuadTask&) = nullptr;

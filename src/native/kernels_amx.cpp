@@ -206,7 +206,7 @@ Kernels make() {
   Kernels kernels = *avx512_kernels();
   kernels.name = "amx";
   kernels.panel = 2 * kTileRows;
-  kernels.quads_at_once = 4 * kTileQuads;
+  kernels.quads_at_once = 8 * kTileQuads;
   kernels.enter = enter;
   kernels.leave = leave;
   kernels.dot = dot;

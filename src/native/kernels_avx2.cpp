@@ -44,18 +44,18 @@ struct Avx2 {
       }
     }
   }
-  static void add_even(Pair& sum, const Pair& low) {
-    for (int h = 0; h < 2; ++h)
-      sum.half[h] = _mm256_add_epi16(sum.half[h], _mm256_and_si256(low.half[h], _mm256_set1_epi16(0xFF)));
+  static void add_whole(Pair& sum, const Pair& low) {
+    for (int h = 0; h < 2; ++h) sum.half[h] = _mm256_add_epi16(sum.half[h], low.half[h]);
   }
   static void add_odd(Pair& sum, const Pair& low) {
     for (int h = 0; h < 2; ++h) sum.half[h] = _mm256_add_epi16(sum.half[h], _mm256_srli_epi16(low.half[h], 8));
   }
-  static void add_words(std::int32_t* sums, const Pair& even, const Pair& odd, int shift) {
+  static void add_words(std::int32_t* sums, const Pair& whole, const Pair& odd, int shift) {
     const __m128i by = _mm_cvtsi32_si128(shift);
     for (int h = 0; h < 2; ++h) {
-      const __m256i lo = _mm256_unpacklo_epi16(even.half[h], odd.half[h]);
-      const __m256i hi = _mm256_unpackhi_epi16(even.half[h], odd.half[h]);
+      const __m256i even = _mm256_sub_epi16(whole.half[h], _mm256_slli_epi16(odd.half[h], 8));
+      const __m256i lo = _mm256_unpacklo_epi16(even, odd.half[h]);
+      const __m256i hi = _mm256_unpackhi_epi16(even, odd.half[h]);
       const __m128i parts[4] = {_mm256_castsi256_si128(lo), _mm256_castsi256_si128(hi),
                                 _mm256_extracti128_si256(lo, 1), _mm256_extracti128_si256(hi, 1)};
       for (int i = 0; i < 4; ++i) {

@@ -24,11 +24,10 @@ struct Avx512 {
   static void look_up_add(Bytes& sum, const std::uint8_t* table, Bytes index) {
     sum = _mm512_adds_epu8(sum, _mm512_permutexvar_epi8(index, _mm512_load_si512(table)));
   }
-  static void add_even(Words& sum, Bytes low) {
-    sum = _mm512_add_epi16(sum, _mm512_and_si512(low, _mm512_set1_epi16(0xFF)));
-  }
+  static void add_whole(Words& sum, Bytes low) { sum = _mm512_add_epi16(sum, low); }
   static void add_odd(Words& sum, Bytes low) { sum = _mm512_add_epi16(sum, _mm512_srli_epi16(low, 8)); }
-  static void add_words(std::int32_t* sums, Words even, Words odd, int shift) {
+  static void add_words(std::int32_t* sums, Words whole, Words odd, int shift) {
+    const __m512i even = _mm512_sub_epi16(whole, _mm512_slli_epi16(odd, 8));
     const __m512i lo = _mm512_unpacklo_epi16(even, odd), hi = _mm512_unpackhi_epi16(even, odd);
     const __m512i first = _mm512_permutex2var_epi64(lo, _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11), hi);
     const __m512i second = _mm512_permutex2var_epi64(lo, _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15), hi);
@@ -97,13 +96,12 @@ void decode(const std::uint8_t* table, const std::uint8_t* codes, std::uint8_t* 
   }
 }
 
-int list_residuals(const std::uint8_t* codes, std::size_t n, std::uint32_t column, const std::uint8_t* leaves,
+int list_residuals(const std::uint8_t* codes, std::size_t n, int first, int column, const std::uint8_t* leaves,
                    const std::uint8_t* lows, std::uint32_t* inputs, std::int32_t* least) {
   const __m512i leaving = _mm512_loadu_si512(leaves), low = _mm512_loadu_si512(lows);
-  const __m512i next = _mm512_set1_epi32(16 * kColumn << 16);
+  const __m512i next = _mm512_set1_epi32(16 * column << 16);
   __m512i at = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-  at = _mm512_slli_epi32(_mm512_add_epi32(_mm512_set1_epi32(static_cast<int>(column)),
-                                          _mm512_mullo_epi32(at, _mm512_set1_epi32(kColumn))), 16);
+  at = _mm512_mullo_epi32(_mm512_add_epi32(at, _mm512_set1_epi32(first)), _mm512_set1_epi32(column << 16));
   __m512i sum = _mm512_setzero_si512();
   int count = 0;
   for (std::size_t i = 0; i < n; i += 64) {
@@ -128,8 +126,8 @@ void residual_vectors(const ResidualTask& t) {
   const std::uint32_t *input = t.inputs, *const end = input + t.count;
   std::int32_t more = t.more;
   do {
-    __m512i even[N], odd[N];
-    for (int n = 0; n < N; ++n) even[n] = odd[n] = _mm512_setzero_si512();
+    __m512i whole[N], odd[N];
+    for (int n = 0; n < N; ++n) whole[n] = odd[n] = _mm512_setzero_si512();
     for (int widenings = 0; widenings < kMaxWidenings && input != end; ++widenings) {
       __m512i low[N];
       for (int n = 0; n < N; ++n) low[n] = _mm512_setzero_si512();
@@ -140,13 +138,13 @@ void residual_vectors(const ResidualTask& t) {
           low[n] = _mm512_adds_epu8(low[n], _mm512_permutexvar_epi8(_mm512_load_si512(column + n * kLanes), row));
       }
       for (int n = 0; n < N; ++n) {
-        Avx512::add_even(even[n], low[n]);
+        Avx512::add_whole(whole[n], low[n]);
         Avx512::add_odd(odd[n], low[n]);
       }
     }
     for (int n = 0; n < N; ++n) {
       std::int32_t* sums = t.sums + n * t.vector;
-      Avx512::add_words(sums, even[n], odd[n], 0);
+      Avx512::add_words(sums, whole[n], odd[n], 0);
       for (int i = 0; more != 0 && i < kLanes; i += 16)
         _mm512_storeu_si512(sums + i, _mm512_add_epi32(_mm512_loadu_si512(sums + i), _mm512_set1_epi32(more)));
     }
@@ -155,7 +153,12 @@ void residual_vectors(const ResidualTask& t) {
 }
 
 void residual(const ResidualTask& task, int vectors) {
-  vectors == 2 ? residual_vectors<2>(task) : residual_vectors<1>(task);
+  switch (vectors) {
+    case 1: return residual_vectors<1>(task);
+    case 2: return residual_vectors<2>(task);
+    case 3: return residual_vectors<3>(task);
+    default: return residual_vectors<4>(task);
+  }
 }
 
 const Kernels kKernels = {"avx512",            lookup_any<Avx512>,   list_any<Avx512>,  avx512::search,

@@ -1,7 +1,8 @@
 // The table kernel, once for all instruction sets: V says how a block of 64 bytes is held and looked up.
 //
 // Sums are built in three widths. Looked-up bytes are added in 8 bits while the rows' peaks sum to at most 255; then
-// widened into 16-bit sums of even and odd lanes, at most 257 times (257 * 255 = 2**16 - 1); then into 32 bits. The
+// widened into 16-bit sums of odd lanes and of pairs of lanes, from which those of even lanes follow modulo 2**16, at most
+// 257 times (257 * 255 = 2**16 - 1); then into 32 bits. The
 // segment lengths come from the rows actually used, so no partial sum can overflow. Segments of a layer are equally long,
 // which the processor's branch prediction likes better than as long as can be.
 
@@ -18,7 +19,7 @@ constexpr int kMaxWidenings = 257;
 
 template <class V, int M, int N, int P>
 struct Sums {
-  typename V::Words even[M][N][P], odd[M][N][P];
+  typename V::Words whole[M][N][P], odd[M][N][P];
   int widenings = 0;
   const int* shift;
   std::int32_t* out;
@@ -30,7 +31,7 @@ struct Sums {
   RAPIDNN_INLINE void clear_words() {
     for (int m = 0; m < M; ++m)
       for (int n = 0; n < N; ++n)
-        for (int p = 0; p < P; ++p) even[m][n][p] = odd[m][n][p] = V::zero_words();
+        for (int p = 0; p < P; ++p) whole[m][n][p] = odd[m][n][p] = V::zero_words();
   }
 
   // Takes the 8-bit sums of one segment.
@@ -38,7 +39,7 @@ struct Sums {
     for (int m = 0; m < M; ++m)
       for (int n = 0; n < N; ++n)
         for (int p = 0; p < P; ++p) {
-          V::add_even(even[m][n][p], low[m][n][p]);
+          V::add_whole(whole[m][n][p], low[m][n][p]);
           V::add_odd(odd[m][n][p], low[m][n][p]);
         }
     if (++widenings == kMaxWidenings) flush();
@@ -47,7 +48,7 @@ struct Sums {
   RAPIDNN_INLINE void flush() {
     for (int m = 0; m < M; ++m)
       for (int n = 0; n < N; ++n)
-        for (int p = 0; p < P; ++p) V::add_words(out + (m * N + n) * kLanes, even[m][n][p], odd[m][n][p], shift[p]);
+        for (int p = 0; p < P; ++p) V::add_words(out + (m * N + n) * kLanes, whole[m][n][p], odd[m][n][p], shift[p]);
     clear_words();
     widenings = 0;
   }

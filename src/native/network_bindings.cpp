@@ -262,8 +262,8 @@ struct PyNetwork {
     net.seal();
   }
 
-  using Samples = nb::ndarray<const float, nb::numpy, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
-  using Results = nb::ndarray<std::int32_t, nb::numpy, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+  using Samples = nb::ndarray<const float, nb::numpy, nb::c_contig, nb::device::cpu>;  // the first axis is the samples'
+  using Results = nb::ndarray<std::int32_t, nb::numpy, nb::c_contig, nb::device::cpu>;
   using Codes = nb::ndarray<std::uint8_t, nb::numpy, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 
   void run(Samples x, Results out, int threads, bool use_factors) { observe(x, out, threads, use_factors, {}, {}); }
@@ -281,10 +281,12 @@ struct PyNetwork {
       watch[edge] = buffers[i].data();
     }
     const Kernels& kernels = kernels_to_use();
-    if (out.shape(0) != x.shape(0) || out.shape(1) != net.output_index.size())
+    const std::size_t samples = x.ndim() > 0 ? x.shape(0) : 0;
+    if (out.ndim() == 0 || out.shape(0) != samples || out.size() != samples * net.output_index.size())
       throw std::invalid_argument("the output has another shape");
+    if (samples == 0) return;
     nb::gil_scoped_release release;
-    net.run(x.data(), static_cast<std::int64_t>(x.shape(0)), static_cast<std::int64_t>(x.shape(1)), out.data(),
+    net.run(x.data(), static_cast<std::int64_t>(samples), static_cast<std::int64_t>(x.size() / samples), out.data(),
             std::max(1, threads), kernels, use_factors, watch.empty() ? nullptr : &watch);
   }
 };

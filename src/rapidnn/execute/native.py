@@ -81,7 +81,6 @@ class NativeNetwork:
             for name in program.group_of
         }
         self._output_shape = program.shapes[program.output]
-        self._outputs = math.prod(self._output_shape)
         self._ends_in_codes = program.output in program.group_of
 
     def run(self, x: NDArray[Any], *, threads: int, use_factors: bool = True) -> NDArray[Any]:
@@ -94,37 +93,33 @@ class NativeNetwork:
         DataError
             If the input has another shape, or holds NaN.
         """
-        flat, out = self._arrays(x)
+        inputs = np.ascontiguousarray(as_input(self.program, x))
+        out = np.empty((len(inputs), *self._output_shape), np.int32)
         try:
-            self._network.run(flat, out, min(threads, _MAX_THREADS), use_factors)
+            self._network.run(inputs, out, min(threads, _MAX_THREADS), use_factors)
         except ValueError as error:
-            raise _refusal(flat, error) from None
-        result = out.reshape(len(out), *self._output_shape)
-        return result.astype(np.uint8) if self._ends_in_codes else result
+            raise _refusal(inputs, error) from None
+        return out.astype(np.uint8) if self._ends_in_codes else out
 
     def watch(self, x: NDArray[Any], edges: list[int], *, threads: int) -> list[NDArray[np.uint8]]:
         """Run a batch and keep the codes of numbered edges as stored, uint8 ``(N, elements)`` each."""
-        flat, out = self._arrays(x)
+        inputs = np.ascontiguousarray(as_input(self.program, x))
+        out = np.empty((len(inputs), *self._output_shape), np.int32)
         sizes = {place.edge: math.prod(place.shape) for place in self.storage.values()}
         # Names that only reshape an edge share it. One allocation: the system backs a large one with large pages,
         # and touching many small ones for the first time costs as much as the run.
-        ends = np.cumsum([len(flat) * sizes[edge] for edge in dict.fromkeys(edges)])
+        ends = np.cumsum([len(inputs) * sizes[edge] for edge in dict.fromkeys(edges)])
         parts = np.split(np.empty(ends[-1] if edges else 0, np.uint8), ends[:-1])
         buffers = {
-            edge: part.reshape(len(flat), sizes[edge])
+            edge: part.reshape(len(inputs), sizes[edge])
             for edge, part in zip(dict.fromkeys(edges), parts, strict=False)
         }
         count = min(threads, _MAX_THREADS)
         try:
-            self._network.observe(flat, out, count, True, list(buffers), list(buffers.values()))
+            self._network.observe(inputs, out, count, True, list(buffers), list(buffers.values()))
         except ValueError as error:
-            raise _refusal(flat, error) from None
+            raise _refusal(inputs, error) from None
         return [buffers[edge] for edge in edges]
-
-    def _arrays(self, x: NDArray[Any]) -> tuple[NDArray[np.float32], Int32]:
-        """A batch and room for its results, ``(N, elements)`` each."""
-        inputs = np.ascontiguousarray(as_input(self.program, x))
-        return inputs.reshape(len(inputs), -1), np.empty((len(inputs), self._outputs), np.int32)
 
 
 def _refusal(x: NDArray[np.float32], error: ValueError) -> DataError:
