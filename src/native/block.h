@@ -17,7 +17,7 @@ struct NotANumber : std::invalid_argument {
   NotANumber() : std::invalid_argument("the input holds NaN") {}
 };
 
-// Makes room for n; what was there may be lost.
+// Makes room for n at least: what is sized again and again is not cleared every time.
 template <typename Vector>
 void grow(Vector& vector, std::size_t n) {
   if (vector.size() < n) vector.resize(n);

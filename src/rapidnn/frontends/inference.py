@@ -32,6 +32,20 @@ def output_shapes(
     inputs
         Per input of the node: a constant, or the shape of float32 numbers; what is not known is left out.
     """
+    unknown: list[tuple[int, ...] | None] = [None] * len(node.outputs)
+    if any(attribute.type.name in ("GRAPH", "GRAPHS") for attribute in node.attributes.values()):
+        return unknown  # of the nodes within, no shape is known to be sound
+    try:
+        with quiet():
+            found = _infer(node, inputs, opset)
+    except Exception:  # it serves messages only; a malformed node has its own error already
+        return unknown
+    return [_shape(found.get(value.name or "")) for value in node.outputs]
+
+
+def _infer(
+    node: ir.Node, inputs: Sequence[Constant | SequenceValue | Shape | None], opset: int
+) -> dict[str, Any]:
     import onnx
     from onnx_ir import serde
 
@@ -47,13 +61,8 @@ def output_shapes(
                 data[value.name] = onnx.numpy_helper.from_array(known.array, value.name)
         else:
             types[value.name] = onnx.helper.make_tensor_type_proto(onnx.TensorProto.FLOAT, known)
-    try:
-        with quiet():
-            schema = onnx.defs.get_schema(node.op_type, opset, node.domain)
-            found = onnx.shape_inference.infer_node_outputs(schema, serde.serialize_node(node), types, data)
-    except Exception:  # it serves messages only; a malformed node has its own error already
-        return [None] * len(node.outputs)
-    return [_shape(found.get(value.name or "")) for value in node.outputs]
+    schema = onnx.defs.get_schema(node.op_type, opset, node.domain)
+    return dict(onnx.shape_inference.infer_node_outputs(schema, serde.serialize_node(node), types, data))
 
 
 def _shape(found: Any) -> tuple[int, ...] | None:

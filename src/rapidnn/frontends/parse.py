@@ -185,7 +185,8 @@ class Walk:
         """Stand-ins for the outputs of a refused node, where their shape is known."""
         shapes = [None if value.shape is None else tuple(value.shape) for value in step.outputs]
         if None in shapes:
-            shapes = list(self._inferred(step)) or shapes
+            found = [*self._inferred(step), *[None] * len(shapes)]
+            shapes = [known or other for known, other in zip(shapes, found, strict=False)]
         for value, full in zip(step.outputs, shapes, strict=False):
             dims = () if full is None else full[1:]
             shape = tuple(d for d in dims if isinstance(d, int) and d > 0)
